@@ -1,0 +1,109 @@
+"""The error tree. Each error says whose fault it is, in which phase, whether a retry is safe,
+and (for HTTP) which status to answer with.
+
+L7lbError
+├── ConfigError            the rules file: every problem found, each with its place
+├── ControlError           the control socket: what was asked cannot be done
+└── SessionError           one session failed; the cluster goes on
+    ├── ConnectFailed      no connection to the server          side server, nothing sent
+    ├── ServerFailed       the server broke off or spoke nonsense
+    ├── NoServer           no usable server, or the queue is full or too slow
+    └── PhaseTimeout       a deadline passed
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from l7lb.model import Place
+
+
+class Side(StrEnum):
+    CLIENT = "client"
+    SERVER = "server"
+    US = "us"
+
+
+class Phase(StrEnum):
+    TLS = "tls"
+    HEAD = "head"
+    BODY = "body"
+    QUEUE = "queue"
+    CONNECT = "connect"
+    FIRST_BYTE = "first-byte"
+    BETWEEN_BYTES = "between-bytes"
+    KEEP_ALIVE = "keep-alive"
+    SEND = "send"
+    TUNNEL = "tunnel"
+
+
+class L7lbError(Exception):
+    """Root of all errors that l7lb raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a rules file."""
+
+    place: Place
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class ConfigError(L7lbError):
+    """A rules file that cannot be used. `problems` is in file order and never empty."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class ControlError(L7lbError):
+    """The control API refuses; `status` is the HTTP status to answer with."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class SessionError(L7lbError):
+    """One session failed."""
+
+    side = Side.US
+    status = 502
+
+    def __init__(self, message: str, phase: Phase, *, retry_safe: bool = False) -> None:
+        super().__init__(message)
+        self.phase = phase
+        self.retry_safe = retry_safe
+
+
+class ConnectFailed(SessionError):
+    side = Side.SERVER
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Phase.CONNECT, retry_safe=True)
+
+
+class ServerFailed(SessionError):
+    side = Side.SERVER
+
+
+class NoServer(SessionError):
+    status = 503
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Phase.QUEUE, retry_safe=True)
+
+
+class PhaseTimeout(SessionError):
+    """`side` is set for the instance: whoever kept us waiting."""
+
+    def __init__(self, phase: Phase, side: Side, *, retry_safe: bool = False) -> None:
+        super().__init__(f"timeout in phase {phase} of the {side}", phase, retry_safe=retry_safe)
+        self.side = side
+        self.status = 408 if side is Side.CLIENT else 504

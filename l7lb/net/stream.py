@@ -1,0 +1,243 @@
+"""A connected, non-blocking socket: bytes in by callback, bytes out at once or queued.
+
+Owns the descriptor. Knows no protocol and no timeouts; whoever handles it bounds what it queues
+by watching `queued` and pausing the other side (`net.driver`).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from typing import Protocol
+
+from l7lb.net.poller import BROKEN, READ, WRITE, Poller
+
+READ_SIZE = 65536
+_BUFFER = bytearray(READ_SIZE)
+_VIEW = memoryview(_BUFFER)
+
+HOLD = 1
+"""Pause reason: the session wants no bytes now."""
+FULL = 2
+"""Pause reason: the other side does not keep up."""
+
+
+class StreamHandler(Protocol):
+    """Whoever uses a stream. After `stream_lost` no further call comes."""
+
+    def stream_data(self, stream: Stream, data: bytes) -> None: ...
+
+    def stream_eof(self, stream: Stream) -> None:
+        """The peer will send no more; writing may still work."""
+
+    def stream_lost(self, stream: Stream, error: OSError) -> None:
+        """The connection broke; the stream is closed already."""
+
+    def stream_drained(self, stream: Stream) -> None:
+        """All that was queued has gone to the kernel."""
+
+
+class Pump(Protocol):
+    """Takes over a stream's readiness while bytes move in the kernel (`net.relay`)."""
+
+    def readable(self, stream: Stream) -> None: ...
+    def writable(self, stream: Stream) -> None: ...
+
+
+class Stream:
+    """Plain TCP or unix stream. `net.tls.TlsStream` has the same interface."""
+
+    can_splice = True
+
+    def __init__(self, poller: Poller, sock: socket.socket, handler: StreamHandler) -> None:
+        self.poller = poller
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.handler = handler
+        self.queued = 0
+        """Bytes written by us that the kernel has not taken yet."""
+        self.closed = False
+        self.at_eof = False
+        self.pump: Pump | None = None
+        self.pump_out: Pump | None = None
+        self._queue: deque[memoryview] | None = None
+        self._paused = 0
+        self._events = READ
+        self._finish = False
+        self._ended = False
+        poller.watch(self.fd, self, READ)
+
+    # ------------------------------------------------------------------ reading
+
+    def pause(self, reason: int) -> None:
+        """Read no more until `resume` was called for every reason given."""
+        self._paused |= reason
+        self._interest()
+
+    def resume(self, reason: int) -> None:
+        if self._paused:
+            self._paused &= ~reason
+            self._interest()
+
+    @property
+    def is_paused(self) -> bool:
+        return self._paused != 0
+
+    def ready(self, events: int) -> None:
+        if events & WRITE:
+            self._writable()
+        if events & ~WRITE:
+            self._readable(events)
+
+    def _readable(self, events: int) -> None:
+        if self.closed:
+            return
+        if self._paused == 0 and not self.at_eof:
+            if self.pump is not None:
+                self.pump.readable(self)
+            else:
+                self._read()
+        elif events & BROKEN:
+            self._broken()
+
+    def _read(self) -> None:
+        try:
+            count = self.sock.recv_into(_BUFFER)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self.lose(error)
+            return
+        if count:
+            self.handler.stream_data(self, bytes(_VIEW[:count]))
+        else:
+            self.note_eof()
+
+    def note_eof(self) -> None:
+        """The peer has ended its side (also called by the pump)."""
+        self.at_eof = True
+        self._interest()
+        self.handler.stream_eof(self)
+
+    def _broken(self) -> None:
+        """Error or hang-up while nobody reads: epoll would repeat it without end."""
+        code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code or self._queue or self.at_eof:
+            self.lose(OSError(code, "connection broken"))
+        else:
+            self._events = 0
+            self.poller.forget(self.fd)
+
+    # ------------------------------------------------------------------ writing
+
+    def write(self, data: bytes) -> None:
+        """Send now what the kernel takes and queue the rest. On a lost stream the bytes vanish."""
+        if self.closed or self._finish:
+            return
+        if self._queue is not None:
+            self._queue.append(memoryview(data))
+            self.queued += len(data)
+            return
+        try:
+            sent = self.sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            self._lose_soon(error)
+            return
+        if sent < len(data):
+            self._queue = deque((memoryview(data)[sent:],))
+            self.queued = len(data) - sent
+            self._interest()
+
+    def want_writable(self, pump: Pump | None) -> None:
+        """The pump asks to be called when the kernel takes bytes again (None: no more)."""
+        self.pump_out = pump
+        self._interest()
+
+    def _writable(self) -> None:
+        if self.closed:
+            return
+        if self._queue is not None:
+            self._flush()
+        elif self.pump_out is not None:
+            self.pump_out.writable(self)
+
+    def _flush(self) -> None:
+        queue = self._queue
+        while queue:
+            try:
+                sent = self.sock.sendmsg(list(queue)[:64])
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self.lose(error)
+                return
+            self.queued -= sent
+            while queue and sent >= len(queue[0]):
+                sent -= len(queue.popleft())
+            if sent:
+                queue[0] = queue[0][sent:]
+        self._queue = None
+        self._interest()
+        if self._finish:
+            self._shut()
+        self.handler.stream_drained(self)
+
+    def write_eof(self) -> None:
+        """End our side after all that is queued; reading goes on."""
+        if not self._finish:
+            self._finish = True
+            if self._queue is None:
+                self._shut()
+
+    def _shut(self) -> None:
+        if not self.closed:
+            try:
+                self.sock.shutdown(socket.SHUT_WR)
+            except OSError as error:
+                self._lose_soon(error)
+
+    # ------------------------------------------------------------------ ending
+
+    def _lose_soon(self, error: OSError) -> None:
+        """A write failed inside the handler's own call: tell it after that call has returned."""
+        self._finish = True
+        self.poller.loop.call_soon(self.lose, error)
+
+    def lose(self, error: OSError) -> None:
+        if not self.closed:
+            self.close()
+            self.handler.stream_lost(self, error)
+
+    def close(self) -> None:
+        """Close at once; what is still queued is dropped. No callback follows."""
+        if not self.closed:
+            self.closed = True
+            self.poller.forget(self.fd)
+            self.sock.close()
+            self._queue = None
+
+    def abort(self) -> None:
+        """Close so that the peer sees a reset, not a clean end."""
+        if not self.closed:
+            if self.sock.family != socket.AF_UNIX:
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            self.close()
+
+    # ------------------------------------------------------------------ interest
+
+    def _interest(self) -> None:
+        if self.closed:
+            return
+        events = 0
+        if self._paused == 0 and not self.at_eof:
+            events = READ
+        if self._queue is not None or self.pump_out is not None:
+            events |= WRITE
+        if events != self._events:
+            if self._events == 0 and self.fd not in self.poller:
+                self.poller.watch(self.fd, self, events)
+            else:
+                self.poller.change(self.fd, events)
+            self._events = events

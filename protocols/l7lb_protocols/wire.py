@@ -1,0 +1,138 @@
+"""What a session may ask of its driver, and what the driver tells the session.
+
+A session is one client's dialogue. It acts only through `Wire`; the driver owns sockets, pools and
+clocks. Tests give a session a recording Wire: the playbook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from l7lb_protocols.facts import Facts
+
+CLIENT = 0
+SERVER = 1
+
+READY = 1
+"""connect: the server connection is there, send at once."""
+PENDING = 0
+"""connect: wait for `server_ready` or `server_failed`."""
+FAILED = 2
+"""connect: no server; see `Wire.failure`."""
+
+# Phases: one deadline runs at a time (model.Timeouts names them).
+PHASE_NONE = 0
+PHASE_HEAD = 1
+PHASE_BODY = 2
+PHASE_CONNECT = 3
+PHASE_FIRST_BYTE = 4
+PHASE_BETWEEN = 5
+PHASE_KEEP_ALIVE = 6
+PHASE_TUNNEL = 7
+PHASE_SEND = 8
+PHASE_QUEUE = 9
+PHASE_TLS = 10
+
+# Outcome of one exchange for the server's record.
+OUTCOME_OK = 0
+OUTCOME_FAILED = 1
+OUTCOME_TIMEOUT = 2
+OUTCOME_CANCELLED = 3
+
+Fields = list[tuple[bytes, bytes]]
+
+
+class Decision:
+    """What the rules say about one request. Shared by all requests of a plain route: read only."""
+
+    __slots__ = (
+        "allow_connect",
+        "edit_request",
+        "edit_response",
+        "host",
+        "mirror",
+        "path",
+        "reply",
+    )
+
+    def __init__(self) -> None:
+        self.reply: tuple[int, Fields, bytes] | None = None
+        """Answer this (status, fields, body) and ask no server."""
+        self.path = b""
+        """Forward this path with query in place of the client's."""
+        self.host = b""
+        """Forward this Host in place of the client's."""
+        self.edit_request: Callable[[Fields], Fields] | None = None
+        self.edit_response: Callable[[Fields], Fields] | None = None
+        self.allow_connect = False
+        self.mirror = False
+        """Hand a copy of the request to `Wire.mirror`."""
+
+
+class Wire(Protocol):
+    """Given to a session by its driver. No call blocks or raises for reasons of the network."""
+
+    failure: int
+    """HTTP status that says why `connect` or `retry` returned FAILED."""
+    set_cookie: bytes
+    """Value of a Set-Cookie field that the response must carry; empty: none."""
+    draining: bool
+    """The director is going down: end the dialogue after this exchange."""
+
+    def send(self, side: int, data: bytes) -> None:
+        """Send now or queue; while much is queued the other side is not read."""
+
+    def relay(self, source: int, count: int) -> None:
+        """Pass on the next `count` bytes (-1: until EOF) from `source` unseen, then call
+        `relayed(source)`; for -1 the end of input is passed on as well, and no call comes."""
+
+    def hold(self, on: bool) -> None:
+        """Do not read the client (True), or read it again."""
+
+    def decide(self, facts: Facts) -> Decision:
+        """Ask the rules. Starts the exchange: its clock and its counters."""
+
+    def connect(self, facts: Facts, careful: bool) -> int:
+        """Take a server by the last decision: READY, PENDING or FAILED. `careful`: the request
+        cannot be sent twice, so an idle connection is looked at before it is used."""
+
+    def retry(self, facts: Facts, same: bool) -> int:
+        """As `connect`, after a failure: on a fresh connection to the same server, or on another
+        server within the budget."""
+
+    def answered(self, status: int, cookies: Callable[[bytes], bytes | None]) -> None:
+        """The final response's head is there; `cookies(name)` gives what it sets."""
+
+    def release(self, outcome: int, reusable: bool) -> None:
+        """Give the server connection back."""
+
+    def mirror(self, head: bytes, body: bytes) -> None:
+        """Send a copy to the route's mirror pool; never waits, never fails."""
+
+    def phase(self, phase: int) -> None:
+        """Start the deadline of this phase in place of the one that runs."""
+
+    def log(self, session: Session) -> None:
+        """The exchange has ended: count it and write the access log."""
+
+    def close(self) -> None:
+        """Send what is queued, end our side, and throw away what the client still sends."""
+
+    def abort(self) -> None:
+        """Close so that the client sees that the answer is not whole."""
+
+
+class Session(Protocol):
+    """One client's dialogue, called by the driver."""
+
+    def client_data(self, data: bytes) -> None: ...
+    def client_eof(self) -> None: ...
+    def client_lost(self) -> None: ...
+    def server_ready(self) -> None: ...
+    def server_failed(self, status: int) -> None: ...
+    def server_data(self, data: bytes) -> None: ...
+    def server_eof(self) -> None: ...
+    def server_lost(self) -> None: ...
+    def relayed(self, source: int) -> None: ...
+    def expired(self, phase: int) -> None: ...

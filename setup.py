@@ -1,0 +1,52 @@
+"""Builds the hot path with Cython when a compiler is there, and installs without it when not.
+
+The compiled modules are ordinary Python files; the `.pxd` beside a file only adds C types.
+Everything else about the package stands in pyproject.toml.
+"""
+
+import os
+
+from setuptools import Extension, setup
+
+HOT = [
+    "protocols/l7lb_protocols/http/scanner.py",
+    "protocols/l7lb_protocols/http/chunked.py",
+    "protocols/l7lb_protocols/http/session.py",
+    "l7lb/net/stream.py",
+    "l7lb/net/driver.py",
+    "l7lb/routing/table.py",
+]
+
+
+def module_name(path: str) -> str:
+    return path.removesuffix(".py").removeprefix("protocols/").replace("/", ".")
+
+
+def extensions() -> list[Extension]:
+    if os.environ.get("L7LB_PURE_PYTHON"):
+        return []
+    try:
+        from Cython.Build import cythonize
+    except ImportError:
+        return []
+    modules = [
+        Extension(module_name(path), [path], optional=True, extra_compile_args=["-O2"])
+        for path in HOT
+        if os.path.exists(path)
+    ]
+    return cythonize(
+        modules,
+        build_dir="build/cython",
+        include_path=["protocols"],
+        compiler_directives={
+            "language_level": 3,
+            "annotation_typing": False,
+            "boundscheck": False,
+            "wraparound": False,
+            "initializedcheck": False,
+            "embedsignature": True,
+        },
+    )
+
+
+setup(ext_modules=extensions())

@@ -1,0 +1,1 @@
+"""Locks and store of the cluster, usable without the rest of it."""
