@@ -27,6 +27,19 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+Endpoint = tuple[int, tuple[str, int] | tuple[str, int, int, int] | str]
+"""An address that a socket can connect to: family and sockaddr; a DNS name has one once resolved."""
+
+
+class Health(StrEnum):
+    """The verdict of the probes on a server."""
+
+    UNKNOWN = "unknown"
+    """Never probed: not checked, or no answer to the first probe yet."""
+    UP = "up"
+    DOWN = "down"
+
+
 @dataclass(frozen=True, slots=True)
 class ServerTls:
     """TLS from the director to a server. Verification is on unless the file says otherwise."""
