@@ -5,8 +5,14 @@ Everything else about the package stands in pyproject.toml.
 """
 
 import os
+from pathlib import Path
 
 from setuptools import Extension, setup
+
+try:
+    from Cython.Build import cythonize
+except ImportError:
+    cythonize = None
 
 HOT = [
     "protocols/l7lb_protocols/http/scanner.py",
@@ -23,16 +29,12 @@ def module_name(path: str) -> str:
 
 
 def extensions() -> list[Extension]:
-    if os.environ.get("L7LB_PURE_PYTHON"):
-        return []
-    try:
-        from Cython.Build import cythonize
-    except ImportError:
+    if cythonize is None or os.environ.get("L7LB_PURE_PYTHON"):
         return []
     modules = [
         Extension(module_name(path), [path], optional=True, extra_compile_args=["-O2"])
         for path in HOT
-        if os.path.exists(path)
+        if Path(path).exists()
     ]
     return cythonize(
         modules,
