@@ -21,7 +21,7 @@ help:  ## list the targets
 $(VENV)/installed: pyproject.toml setup.py scripts/python
 	scripts/python >/dev/null
 	test -x $(BIN)/python || "$$(scripts/python)" -m venv $(VENV)
-	L7LB_PURE_PYTHON=1 $(BIN)/python -m pip install --quiet --editable '.[dev]'
+	L7LB_PURE_PYTHON=1 $(BIN)/python -m pip install -qq --editable '.[dev]'
 	touch $@
 
 # A compiled module hides a newer .py file beside it, so the two must never differ in age.
