@@ -21,6 +21,7 @@ HOT = [
     "l7lb/net/stream.py",
     "l7lb/net/driver.py",
     "l7lb/routing/table.py",
+    "l7lb/pool/shared.py",
 ]
 
 
