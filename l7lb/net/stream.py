@@ -22,18 +22,39 @@ FULL = 2
 """Pause reason: the other side does not keep up."""
 
 
+class ByteStream(Protocol):
+    """What `Stream` and `net.tls.TlsStream` have in common."""
+
+    can_splice: bool
+    fd: int
+    handler: StreamHandler
+    queued: int
+    """Bytes written by us that the kernel has not taken yet."""
+    closed: bool
+    at_eof: bool
+
+    def pause(self, reason: int) -> None: ...
+    def resume(self, reason: int) -> None: ...
+    def write(self, data: bytes) -> None: ...
+    def write_eof(self) -> None: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+    def is_quiet(self) -> bool:
+        """Neither bytes nor an end wait on this connection (one system call)."""
+
+
 class StreamHandler(Protocol):
     """Whoever uses a stream. After `stream_lost` no further call comes."""
 
-    def stream_data(self, stream: Stream, data: bytes) -> None: ...
+    def stream_data(self, stream: ByteStream, data: bytes) -> None: ...
 
-    def stream_eof(self, stream: Stream) -> None:
+    def stream_eof(self, stream: ByteStream) -> None:
         """The peer will send no more; writing may still work."""
 
-    def stream_lost(self, stream: Stream, error: OSError) -> None:
+    def stream_lost(self, stream: ByteStream, error: OSError) -> None:
         """The connection broke; the stream is closed already."""
 
-    def stream_drained(self, stream: Stream) -> None:
+    def stream_drained(self, stream: ByteStream) -> None:
         """All that was queued has gone to the kernel."""
 
 
@@ -55,7 +76,6 @@ class Stream:
         self.fd = sock.fileno()
         self.handler = handler
         self.queued = 0
-        """Bytes written by us that the kernel has not taken yet."""
         self.closed = False
         self.at_eof = False
         self.pump: Pump | None = None
@@ -82,6 +102,15 @@ class Stream:
     @property
     def is_paused(self) -> bool:
         return self._paused != 0
+
+    def is_quiet(self) -> bool:
+        try:
+            self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def ready(self, events: int) -> None:
         if events & WRITE:

@@ -85,7 +85,10 @@ class Wire(Protocol):
 
     def relay(self, source: int, count: int) -> None:
         """Pass on the next `count` bytes (-1: until EOF) from `source` unseen, then call
-        `relayed(source)`; for -1 the end of input is passed on as well, and no call comes."""
+        `relayed(source)`."""
+
+    def end(self, side: int) -> None:
+        """Send what is queued and then the end of our output on this side; go on reading."""
 
     def hold(self, on: bool) -> None:
         """Do not read the client (True), or read it again."""
@@ -116,8 +119,9 @@ class Wire(Protocol):
     def log(self, session: Session) -> None:
         """The exchange has ended: count it and write the access log."""
 
-    def close(self) -> None:
-        """Send what is queued, end our side, and throw away what the client still sends."""
+    def close(self, linger: bool) -> None:
+        """Send what is queued and close. `linger`: the client may still be sending: end our side
+        only and throw away what comes for a while, lest a reset eat the answer."""
 
     def abort(self) -> None:
         """Close so that the client sees that the answer is not whole."""
