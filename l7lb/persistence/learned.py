@@ -1,0 +1,94 @@
+"""Persistence by the application's own cookie: which server gave out which value.
+
+The table is a port: the one here is of this process, a shared store can stand in its place.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Protocol
+
+from l7lb.model import PersistenceSpec
+from l7lb_protocols.facts import Facts
+
+LONG_VALUE_BYTES = 64
+
+
+class PinTable(Protocol):
+    """Which server a value belongs to. Bounded; forgets what was long unused."""
+
+    def find(self, value: bytes) -> str | None:
+        """Name of the server; counts as use."""
+
+    def peek(self, value: bytes) -> str | None:
+        """Name of the server; changes nothing."""
+
+    def remember(self, value: bytes, server: str) -> bool:
+        """Note that `value` belongs to `server`; True when that is news."""
+
+    def __len__(self) -> int: ...
+
+
+class LocalPinTable:
+    """Least recently used goes first; an entry unused for `timeout_s` is gone (0: never)."""
+
+    def __init__(self, limit: int, timeout_s: float, now: Callable[[], float]) -> None:
+        self._limit = limit
+        self._timeout_s = timeout_s
+        self._now = now
+        self._entries: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def find(self, value: bytes) -> str | None:
+        value = _short(value)
+        server = self._living(value)
+        if server is not None:
+            self._entries[value] = (server, self._now())
+            self._entries.move_to_end(value)
+        else:
+            self._entries.pop(value, None)
+        return server
+
+    def peek(self, value: bytes) -> str | None:
+        return self._living(_short(value))
+
+    def remember(self, value: bytes, server: str) -> bool:
+        value = _short(value)
+        is_news = self._living(value) != server
+        self._entries[value] = (server, self._now())
+        self._entries.move_to_end(value)
+        while len(self._entries) > self._limit:
+            self._entries.popitem(last=False)
+        return is_news
+
+    def _living(self, value: bytes) -> str | None:
+        entry = self._entries.get(value)
+        if entry is None or (self._timeout_s > 0 and self._now() - entry[1] > self._timeout_s):
+            return None
+        return entry[0]
+
+
+def _short(value: bytes) -> bytes:
+    """A digest in place of a long value, so that the table's size is bounded in bytes too."""
+    return value if len(value) <= LONG_VALUE_BYTES else blake2b(value, digest_size=32).digest()
+
+
+class LearnedPins:
+    """Looks the application's cookie up in the table."""
+
+    def __init__(self, spec: PersistenceSpec, table: PinTable) -> None:
+        self.name = spec.name
+        self.table = table
+
+    def find(self, facts: Facts) -> str | None:
+        value = facts.cookie(self.name)
+        return self.table.find(value) if value else None
+
+    def peek(self, facts: Facts) -> str | None:
+        """As `find`, for `explain`: counts as no use."""
+        value = facts.cookie(self.name)
+        return self.table.peek(value) if value else None
