@@ -1,9 +1,12 @@
+cimport cython
+
+
 cdef class ValueTest:
     cdef readonly int kind
     cdef readonly bytes name
-    cdef readonly object value
+    cdef readonly bytes value
     cdef readonly object pattern
-    cdef bint holds(self, object facts) except -1
+    cpdef bint holds(self, object facts) except -1
 
 
 cdef class Candidate:
@@ -12,6 +15,8 @@ cdef class Candidate:
     cdef readonly frozenset methods
     cdef readonly tuple values
     cdef readonly tuple constraints
+
+    @cython.locals(test=ValueTest)
     cpdef bint holds(self, object facts) except -1
 
 
@@ -21,8 +26,12 @@ cdef class Node:
     cdef readonly bytes prefix_lengths
     cdef readonly list expressions
     cdef readonly list others
-    cpdef add(self, object route)
+    cpdef object add(self, object route)
+
+    @cython.locals(candidate=Candidate)
     cdef object find(self, bytes path, object facts)
+
+    @cython.locals(lengths=bytes, known=Py_ssize_t, end=Py_ssize_t)
     cdef object find_prefix(self, bytes path, object facts)
 
 
@@ -32,9 +41,16 @@ cdef class RoutingTable:
     cdef dict suffixes
     cdef bytes suffix_lengths
     cdef Node any_host
+    cdef Node node(self, object entry)
+
+    @cython.locals(path=bytes, host=bytes, node=Node)
     cpdef object match(self, object facts)
+
+    @cython.locals(lengths=bytes, size=Py_ssize_t, at=Py_ssize_t, node=Node)
     cdef object match_suffix(self, bytes host, bytes path, object facts)
 
 
+@cython.locals(candidate=Candidate)
 cdef object first(list candidates, object facts)
+
 cdef bytes with_length(bytes lengths, Py_ssize_t length)
