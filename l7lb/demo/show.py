@@ -1,0 +1,86 @@
+"""The demo from start to end: what `make demo` and `l7lb demo` do."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from l7lb.demo import scenes
+from l7lb.demo.cluster import Cluster, DemoFailed, find_nginx
+from l7lb.demo.processes import Processes
+from l7lb.demo.table import Table
+
+
+def stop(directory: Path) -> int:
+    """Ends what an earlier demo left in this directory; returns how many processes that was."""
+    return Processes.load(directory / "processes.json").stop_all()
+
+
+def run(directory: Path, program: str, *, leave: bool) -> int:
+    """Plays every scene. 0: no request failed and each went where the rules say; else 1.
+
+    With `leave` a good cluster stays up in the background. `program` is how the user calls l7lb.
+    """
+    directory = directory.resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    stop(directory)
+    cluster = Cluster(directory, find_nginx())
+    table = Table(sys.stdout, [origin.name for origin in cluster.spec.origins])
+    try:
+        introduce(cluster, table)
+        cluster.start()
+        stage = scenes.Stage(cluster, table)
+        asyncio.run(play(stage))
+    except (DemoFailed, scenes.Unexpected) as error:
+        table.note(f"\nThe demo failed: {error}. Logs are in {directory}.")
+        cluster.stop()
+        return 1
+    except KeyboardInterrupt:
+        cluster.stop()
+        return 130
+    return close(cluster, stage, program, leave=leave)
+
+
+async def play(stage: scenes.Stage) -> None:
+    await scenes.rules(stage)
+    await scenes.survive(stage)
+
+
+def introduce(cluster: Cluster, table: Table) -> None:
+    spec = cluster.spec
+    table.note(f"rules file  {relative(spec.rules_file)}")
+    table.note(f"origins     {scenes.by_engine(spec.origins)}")
+    table.note(f"director    http://127.0.0.1:{spec.port}, two workers")
+
+
+def close(cluster: Cluster, stage: scenes.Stage, program: str, *, leave: bool) -> int:
+    """The verdict, what to try next, and whether the cluster stays."""
+    table, failures = stage.table, stage.failures
+    table.note(f"\n{stage.visits} requests, {len(failures)} failed.")
+    for failure in failures[:5]:
+        table.note(f"  {failure}")
+    if failures or not leave:
+        cluster.stop()
+    table.note("\nTry:" if leave and not failures else "\nWith the cluster up you could try:")
+    for command in commands(cluster, program):
+        table.note(f"  {command}")
+    if leave and not failures:
+        table.note(f"\nThe cluster goes on in the background; `{program} demo --stop` ends it.")
+    else:
+        table.note(f"\nThe cluster has been stopped; `{program} demo --leave` keeps it up.")
+    return 1 if failures else 0
+
+
+def commands(cluster: Cluster, program: str) -> list[str]:
+    spec = cluster.spec
+    control = f"--control {relative(spec.control)}"
+    return [
+        f"curl -i -H 'Host: shop.demo.test' http://127.0.0.1:{spec.port}/api/items",
+        f"{program} status {control}",
+        f"{program} drain web/web-1 {control}",
+    ]
+
+
+def relative(path: Path) -> Path:
+    """As the user would type it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
