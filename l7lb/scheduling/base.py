@@ -58,6 +58,8 @@ class Scheduler(Generic[C]):
 
     by_key = False
     """True: the choice hangs on the key alone, and choosing changes nothing."""
+    reads_latency = False
+    """True: `Candidate.latency` must be fed."""
 
     def __init__(self, candidates: Sequence[C], inputs: Inputs) -> None:
         self.candidates = tuple(candidates)
@@ -70,7 +72,7 @@ class Scheduler(Generic[C]):
         `key` is what hashes hang on; None when the request has none. Others ignore it.
         """
 
-    def reweigh(self) -> None:  # noqa: B027 - most schedulers read weights as they choose
+    def reweigh(self) -> None:
         """Weights or indices of the candidates have changed: read them again."""
 
 
@@ -82,6 +84,7 @@ class KeyScheduler(Scheduler[C]):
     def __init__(self, candidates: Sequence[C], inputs: Inputs, spare: Scheduler[C]) -> None:
         super().__init__(candidates, inputs)
         self.spare = spare
+        self._shares = [each.full_weight for each in self.candidates]
 
     @abstractmethod
     def first(self, key: bytes) -> C:
@@ -101,5 +104,13 @@ class KeyScheduler(Scheduler[C]):
             return first
         return next((each for each in self.walk(key) if each not in exclude), None)
 
+    @abstractmethod
+    def refill(self) -> None:
+        """The full weights have changed: make the tables anew."""
+
     def reweigh(self) -> None:
         self.spare.reweigh()
+        shares = [each.full_weight for each in self.candidates]
+        if shares != self._shares:
+            self._shares = shares
+            self.refill()

@@ -28,7 +28,7 @@ class Maglev(KeyScheduler[C]):
         super().__init__(candidates, inputs, spare)
         self._size = table_size(max(inputs.members, len(self.candidates)))
         self._table: list[C] = []
-        self._fill()
+        self.refill()
 
     def first(self, key: bytes) -> C:
         return self._table[hash64(key) % self._size]
@@ -38,11 +38,7 @@ class Maglev(KeyScheduler[C]):
         around = islice(cycle(self._table), start, start + self._size)
         yield from dict.fromkeys(around)
 
-    def reweigh(self) -> None:
-        super().reweigh()
-        self._fill()
-
-    def _fill(self) -> None:
+    def refill(self) -> None:
         """Each server in turn takes the next free entry of its own permutation of the table."""
         size = self._size
         owners = sorted(self.candidates, key=lambda each: each.name)

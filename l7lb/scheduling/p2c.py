@@ -1,6 +1,6 @@
 """p2c: power of two choices (Mitzenmacher 2001) by peak-EWMA latency.
 
-Two servers are drawn; the one with the smaller latency × (open sessions + 1) / weight wins.
+Two servers are drawn; the one with the smaller latency * (open sessions + 1) / weight wins.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ UNMEASURED_S = 1.0
 
 class PowerOfTwoChoices(Scheduler[C]):
     """A server that was never measured and is idle costs nothing: it is tried at once."""
+
+    reads_latency = True
 
     def choose(self, key: bytes | None, exclude: Collection[C] = ()) -> C | None:
         candidates: Sequence[C] = self.candidates

@@ -58,6 +58,5 @@ class Rendezvous(KeyScheduler[C]):
         draws.sort(key=lambda pair: pair[0])
         return iter([each for _, each in draws])
 
-    def reweigh(self) -> None:
-        super().reweigh()
+    def refill(self) -> None:
         self._answers.clear()

@@ -21,7 +21,7 @@ class SourceHash(KeyScheduler[C]):
     def __init__(self, candidates: Sequence[C], inputs: Inputs, spare: Scheduler[C]) -> None:
         super().__init__(candidates, inputs, spare)
         self._table: list[C] = []
-        self._fill()
+        self.refill()
 
     def first(self, key: bytes) -> C:
         return self._table[hash64(key) % len(self._table)]
@@ -31,11 +31,7 @@ class SourceHash(KeyScheduler[C]):
         around = islice(cycle(self._table), start, start + len(self._table))
         yield from dict.fromkeys(around)
 
-    def reweigh(self) -> None:
-        super().reweigh()
-        self._fill()
-
-    def _fill(self) -> None:
+    def refill(self) -> None:
         """Deal the buckets out by smooth weighted turns, in the order of the file."""
         size = BUCKETS
         while size < 8 * len(self.candidates):
@@ -47,6 +43,6 @@ class SourceHash(KeyScheduler[C]):
         for _ in range(size if weights else 0):
             for place, weight in enumerate(weights):
                 credit[place] += weight
-            richest = credit.index(max(credits))
+            richest = credit.index(max(credit))
             credit[richest] -= total
             self._table.append(self.candidates[richest])

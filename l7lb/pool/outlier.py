@@ -1,0 +1,102 @@
+"""Outlier detection: servers that fail in real traffic leave the pool for a while.
+
+Owns the marks and the verdicts. Which pool a server is in, and telling others, is the pool's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from l7lb.model import OutlierSpec
+
+MINIMUM_SAMPLES = 10
+"""Fewer answers than this in a round say nothing of a server's latency."""
+ROUND_S = 5.0
+"""Latencies are compared over rounds of this length."""
+
+
+@dataclass(slots=True)
+class OutlierRecord:
+    """What traffic says of one server."""
+
+    errors: int = 0
+    """Failures in a row, of any kind."""
+    connect_errors: int = 0
+    """Failed connects in a row."""
+    ejections: int = 0
+    """Ejections in a row: each doubles the next."""
+    last_ejected_until: float = 0.0
+    samples: int = field(default=0, compare=False)
+    latency_sum_s: float = field(default=0.0, compare=False)
+
+    def succeeded(self) -> None:
+        self.errors = 0
+        self.connect_errors = 0
+
+    def failed(self, *, connected: bool) -> None:
+        self.errors += 1
+        self.connect_errors = 0 if connected else self.connect_errors + 1
+
+    def measured(self, latency_s: float) -> None:
+        self.samples += 1
+        self.latency_sum_s += latency_s
+
+    @property
+    def mean_s(self) -> float | None:
+        """Mean latency of this round; None while there are too few samples."""
+        return self.latency_sum_s / self.samples if self.samples >= MINIMUM_SAMPLES else None
+
+    def begin_round(self) -> None:
+        self.samples = 0
+        self.latency_sum_s = 0.0
+
+    def begin_ejection(self, until_s: float) -> None:
+        """The server is out until then: by our verdict, or by another worker's."""
+        self.ejections += 1
+        self.last_ejected_until = until_s
+        self.succeeded()
+
+
+class Recorded(Protocol):
+    """A server, as far as this module is concerned."""
+
+    @property
+    def outlier(self) -> OutlierRecord: ...
+
+
+R = TypeVar("R", bound=Recorded)
+
+
+def has_failed(record: OutlierRecord, spec: OutlierSpec) -> bool:
+    """Are there too many errors in a row?"""
+    return (0 < spec.consecutive_errors <= record.errors) or (
+        0 < spec.consecutive_connect_errors <= record.connect_errors
+    )
+
+
+def ejection_s(record: OutlierRecord, spec: OutlierSpec, now_s: float) -> float:
+    """Length of the next ejection: doubles, and starts anew after a long good time."""
+    if now_s - record.last_ejected_until > spec.max_ejection_s:
+        record.ejections = 0
+    doublings = min(record.ejections, 32)
+    return float(min(spec.ejection_s * 2**doublings, spec.max_ejection_s))
+
+
+def is_share_left(ejected: int, total: int, spec: OutlierSpec) -> bool:
+    """May one more of `total` servers be ejected?"""
+    return ejected + 1 <= spec.max_ejected * total
+
+
+def slow_ones(servers: Sequence[R], factor: float) -> list[R]:
+    """Servers whose mean latency is over `factor` times the median; the slowest first.
+
+    Of an even number the lower middle is the median, so that one of two can be an outlier.
+    """
+    means = {each: mean for each in servers if (mean := each.outlier.mean_s) is not None}
+    if factor <= 0 or len(means) < 2:
+        return []
+    median_s = sorted(means.values())[(len(means) - 1) // 2]
+    slow = [each for each, mean in means.items() if mean > factor * median_s]
+    return sorted(slow, key=means.__getitem__, reverse=True)
