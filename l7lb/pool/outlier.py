@@ -6,7 +6,7 @@ Owns the marks and the verdicts. Which pool a server is in, and telling others, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from l7lb.model import OutlierSpec
@@ -28,8 +28,8 @@ class OutlierRecord:
     ejections: int = 0
     """Ejections in a row: each doubles the next."""
     last_ejected_until: float = 0.0
-    samples: int = field(default=0, compare=False)
-    latency_sum_s: float = field(default=0.0, compare=False)
+    samples: int = 0
+    latency_sum_s: float = 0.0
 
     def succeeded(self) -> None:
         self.errors = 0
@@ -64,6 +64,10 @@ class Recorded(Protocol):
 
     @property
     def outlier(self) -> OutlierRecord: ...
+    @property
+    def ejected_until(self) -> float: ...
+    @property
+    def is_enabled(self) -> bool: ...
 
 
 R = TypeVar("R", bound=Recorded)
@@ -76,25 +80,34 @@ def has_failed(record: OutlierRecord, spec: OutlierSpec) -> bool:
     )
 
 
-def ejection_s(record: OutlierRecord, spec: OutlierSpec, now_s: float) -> float:
-    """Length of the next ejection: doubles, and starts anew after a long good time."""
+def ejection_end(
+    server: Recorded, pool: Sequence[Recorded], spec: OutlierSpec, now_s: float
+) -> float | None:
+    """Until when `server` is to be ejected; None: not at all, or too many are out already.
+
+    Each ejection is twice as long as the last, and the first length again after a long good time.
+    """
+    enabled = [each for each in pool if each.is_enabled]
+    ejected = sum(each.ejected_until > now_s for each in enabled)
+    if ejected + 1 > spec.max_ejected * len(enabled):
+        return None
+    record = server.outlier
     if now_s - record.last_ejected_until > spec.max_ejection_s:
         record.ejections = 0
-    doublings = min(record.ejections, 32)
-    return float(min(spec.ejection_s * 2**doublings, spec.max_ejection_s))
+    length_s = spec.ejection_s * 2.0 ** min(record.ejections, 32)
+    return now_s + min(length_s, spec.max_ejection_s)
 
 
-def is_share_left(ejected: int, total: int, spec: OutlierSpec) -> bool:
-    """May one more of `total` servers be ejected?"""
-    return ejected + 1 <= spec.max_ejected * total
-
-
-def slow_ones(servers: Sequence[R], factor: float) -> list[R]:
+def slow_ones(servers: Sequence[R], factor: float, now_s: float) -> list[R]:
     """Servers whose mean latency is over `factor` times the median; the slowest first.
 
     Of an even number the lower middle is the median, so that one of two can be an outlier.
     """
-    means = {each: mean for each in servers if (mean := each.outlier.mean_s) is not None}
+    means = {
+        each: mean
+        for each in servers
+        if each.ejected_until <= now_s and (mean := each.outlier.mean_s) is not None
+    }
     if factor <= 0 or len(means) < 2:
         return []
     median_s = sorted(means.values())[(len(means) - 1) // 2]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from l7lb.errors import NoServer
-from l7lb.model import Health, PersistenceKind, PoolSpec, RetrySpec
+from l7lb.model import PersistenceKind, PoolSpec, RetrySpec
 from l7lb.persistence.key import extractor
 from l7lb.pool import outlier, report
 from l7lb.pool.budget import RetryBudget
@@ -79,7 +79,8 @@ class Pool:
         if pins is not None:
             server = pins.find(facts)
             if server is not None and server.keeps and server not in exclude:
-                return None if self.is_full(server) else self._open(server, b"")
+                is_full = server.max_connections and self.is_full(server)
+                return None if is_full else self._open(server, b"")
         key = self._key
         server = self._choose(None if key is None else key(facts), exclude)
         if server is None or (server.max_connections and self.is_full(server)):
@@ -206,12 +207,9 @@ class Pool:
             self._eject(server)
 
     def _eject(self, server: Server) -> None:
-        now_s = self._now()
-        total = [each for each in self.servers if each.admin is Admin.READY]
-        ejected = sum(each.ejected_until > now_s for each in total)
-        if not outlier.is_share_left(ejected, len(total), self.spec.outlier):
+        until_s = outlier.ejection_end(server, self.servers, self.spec.outlier, self._now())
+        if until_s is None:
             return
-        until_s = now_s + outlier.ejection_s(server.outlier, self.spec.outlier, now_s)
         self.apply(ServerUpdate(server.name, ejected_until=until_s))
         if self.on_outlier is not None:
             self.on_outlier(server, until_s)
@@ -220,8 +218,7 @@ class Pool:
         if now_s - self._round_since_s < outlier.ROUND_S:
             return
         self._round_since_s = now_s
-        inside = [each for each in self.servers if each.ejected_until <= now_s]
-        for server in outlier.slow_ones(inside, self.spec.outlier.latency_factor):
+        for server in outlier.slow_ones(self.servers, self.spec.outlier.latency_factor, now_s):
             self._eject(server)
         for server in self.servers:
             server.outlier.begin_round()
@@ -231,28 +228,7 @@ class Pool:
     def apply(self, update: ServerUpdate) -> None:
         """Change what the update names. Raises KeyError for a server that is not here."""
         server = self._by_name[update.name]
-        now_s = self._now()
-        if update.health is not None and update.health is not server.health:
-            if server.health is Health.DOWN and update.health is Health.UP:
-                server.ramp_since = now_s
-            server.health = update.health
-            server.health_since = now_s
-        if update.admin is not None:
-            if server.admin is Admin.DISABLED and update.admin is Admin.READY:
-                server.ramp_since = now_s
-            if update.admin is not server.admin:
-                server.drain_until = now_s + self.spec.drain_deadline_s
-            server.admin = update.admin
-        if update.drain_until is not None:
-            server.drain_until = update.drain_until
-        if update.weight is not None:
-            server.weight_override = update.weight
-        if update.endpoint is not None:
-            server.endpoint = update.endpoint
-        if update.ejected_until is not None:
-            if update.ejected_until > max(now_s, server.ejected_until):
-                server.outlier.begin_ejection(update.ejected_until)
-            server.ejected_until = update.ejected_until
+        server.update(update, self._now(), self.spec.drain_deadline_s)
         self._stale = True
 
     def tick(self) -> None:
@@ -365,7 +341,8 @@ class Pool:
         return report.view(self, self._now())
 
     @property
-    def scheduler_takes_key(self) -> bool:
+    def takes_key(self) -> bool:
+        """Does the scheduler hang on a key?"""
         return self._key is not None
 
     def peek(self, key: bytes | None) -> Server | None:

@@ -6,15 +6,33 @@ Reads only: nothing here changes a state, nor counts as use.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from l7lb.model import Health
-from l7lb.pool.membership import keeps_clients, objection
+from l7lb.model import Health, PoolSpec
+from l7lb.pool.budget import RetryBudget
+from l7lb.pool.environment import PoolEnvironment
+from l7lb.pool.membership import Selection, keeps_clients, objection
+from l7lb.pool.pins import Pins
+from l7lb.pool.queue import WaitingLine
 from l7lb.pool.server import Admin, Server
 from l7lb_protocols.facts import Facts
 
-if TYPE_CHECKING:
-    from l7lb.pool.pool import Pool
+
+class Shown(Protocol):
+    """A pool, as far as it is shown."""
+
+    spec: PoolSpec
+    servers: list[Server]
+    selection: Selection
+    budget: RetryBudget
+    line: WaitingLine
+    pins: Pins | None
+    env: PoolEnvironment
+
+    def is_full(self, server: Server) -> bool: ...
+    def peek(self, key: bytes | None) -> Server | None: ...
+    @property
+    def takes_key(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +57,7 @@ class Explanation:
     """The server, when it is certain; else the scheduler's turn decides."""
 
 
-def view(pool: Pool, now_s: float) -> dict[str, object]:
+def view(pool: Shown, now_s: float) -> dict[str, object]:
     """Figures of one pool in one worker; `active` is the sum over all workers."""
     selection, budget = pool.selection, pool.budget
     persistence = pool.spec.persistence
@@ -59,7 +77,7 @@ def view(pool: Pool, now_s: float) -> dict[str, object]:
     }
 
 
-def _view_server(pool: Pool, server: Server, now_s: float) -> dict[str, object]:
+def _view_server(pool: Shown, server: Server, now_s: float) -> dict[str, object]:
     latency_s = server.latency.value(now_s)
     return {
         "name": server.name,
@@ -108,7 +126,7 @@ def state(server: Server, now_s: float) -> str:
     return str(server.health)
 
 
-def explain(pool: Pool, facts: Facts, key: bytes | None, now_s: float) -> Explanation:
+def explain(pool: Shown, facts: Facts, key: bytes | None, now_s: float) -> Explanation:
     """Every server with its verdict, what persistence says, and the choice where it is certain."""
     verdicts = tuple(_verdict(pool, server, now_s) for server in pool.servers)
     pinned, said = (None, "no persistence")
@@ -122,7 +140,7 @@ def explain(pool: Pool, facts: Facts, key: bytes | None, now_s: float) -> Explan
     return Explanation(verdicts, said, *_scheduled(pool, key))
 
 
-def _verdict(pool: Pool, server: Server, now_s: float) -> Verdict:
+def _verdict(pool: Shown, server: Server, now_s: float) -> Verdict:
     selection = pool.selection
     against = objection(server, now_s)
     if server in selection.candidates:
@@ -135,7 +153,7 @@ def _verdict(pool: Pool, server: Server, now_s: float) -> Verdict:
     return Verdict(server.name, False, against or "backup: not needed")
 
 
-def _scheduled(pool: Pool, key: bytes | None) -> tuple[str, str]:
+def _scheduled(pool: Shown, key: bytes | None) -> tuple[str, str]:
     """What the scheduler would do, and its choice where asking changes nothing."""
     kind = pool.spec.scheduler.kind
     candidates = pool.selection.candidates
@@ -146,6 +164,6 @@ def _scheduled(pool: Pool, key: bytes | None) -> tuple[str, str]:
     choice = pool.peek(key)
     if choice is not None:
         return f"{kind}: the key points to {choice.name}", choice.name
-    if key is None and pool.scheduler_takes_key:
+    if key is None and pool.takes_key:
         return f"{kind}: the request has no key, the least loaded server gets it", ""
     return f"{kind} chooses among {len(candidates)}", ""

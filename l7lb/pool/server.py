@@ -117,6 +117,34 @@ class Server:
         if share >= 1.0:
             self.ramp_since = None
 
+    def update(self, update: ServerUpdate, now_s: float, drain_deadline_s: float) -> None:
+        """Change what `update` names. A server that comes back from outside starts slowly."""
+        if update.health is not None and update.health is not self.health:
+            if self.health is Health.DOWN and update.health is Health.UP:
+                self.ramp_since = now_s
+            self.health = update.health
+            self.health_since = now_s
+        if update.admin is not None and update.admin is not self.admin:
+            if self.admin is Admin.DISABLED and update.admin is Admin.READY:
+                self.ramp_since = now_s
+            self.admin = update.admin
+            self.drain_until = now_s + drain_deadline_s
+        if update.drain_until is not None:
+            self.drain_until = update.drain_until
+        if update.weight is not None:
+            self.weight_override = update.weight
+        if update.endpoint is not None:
+            self.endpoint = update.endpoint
+        if update.ejected_until is not None:
+            if update.ejected_until > max(now_s, self.ejected_until):
+                self.outlier.begin_ejection(update.ejected_until)
+            self.ejected_until = update.ejected_until
+
+    @property
+    def is_enabled(self) -> bool:
+        """Neither drained nor disabled."""
+        return self.admin is Admin.READY
+
     def __repr__(self) -> str:
         return f"<Server {self.name} {self.admin} {self.health}>"
 

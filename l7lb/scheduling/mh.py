@@ -6,10 +6,9 @@ One look-up per choice, nearly even shares, and few keys move when a server come
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import cycle, islice
 
 from l7lb.scheduling.base import C, Inputs, KeyScheduler, Scheduler
-from l7lb.scheduling.hashing import hash64
+from l7lb.scheduling.hashing import hash64, owners_from
 
 TABLE_SIZES = (4093, 16381, 65537)
 """Primes; the first that is 100 times the servers keeps shares within 1 % (§5.3). Few steps,
@@ -34,9 +33,7 @@ class Maglev(KeyScheduler[C]):
         return self._table[hash64(key) % self._size]
 
     def walk(self, key: bytes) -> Iterator[C]:
-        start = hash64(key) % self._size
-        around = islice(cycle(self._table), start, start + self._size)
-        yield from dict.fromkeys(around)
+        return owners_from(self._table, hash64(key) % self._size, self.candidates)
 
     def refill(self) -> None:
         """Each server in turn takes the next free entry of its own permutation of the table."""

@@ -6,10 +6,10 @@ Any change of the candidates moves most sources; where that hurts, take mh or re
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import cycle, islice
+from heapq import heapify, heapreplace
 
 from l7lb.scheduling.base import C, Inputs, KeyScheduler, Scheduler
-from l7lb.scheduling.hashing import hash64
+from l7lb.scheduling.hashing import hash64, owners_from
 
 BUCKETS = 256
 """As in the kernel; doubled until each server can have eight."""
@@ -27,22 +27,18 @@ class SourceHash(KeyScheduler[C]):
         return self._table[hash64(key) % len(self._table)]
 
     def walk(self, key: bytes) -> Iterator[C]:
-        start = hash64(key) % len(self._table)
-        around = islice(cycle(self._table), start, start + len(self._table))
-        yield from dict.fromkeys(around)
+        return owners_from(self._table, hash64(key) % len(self._table), self.candidates)
 
     def refill(self) -> None:
-        """Deal the buckets out by smooth weighted turns, in the order of the file."""
+        """Deal the buckets out in turns as long as the weights are, in the order of the file."""
         size = BUCKETS
         while size < 8 * len(self.candidates):
             size *= 2
-        weights = [each.full_weight for each in self.candidates]
-        total = sum(weights)
-        credit = [0.0] * len(weights)
+        turns = [(0.5 / each.full_weight, n) for n, each in enumerate(self.candidates)]
+        heapify(turns)
         self._table = []
-        for _ in range(size if weights else 0):
-            for place, weight in enumerate(weights):
-                credit[place] += weight
-            richest = credit.index(max(credit))
-            credit[richest] -= total
-            self._table.append(self.candidates[richest])
+        for _ in range(size if turns else 0):
+            due, number = turns[0]
+            owner = self.candidates[number]
+            self._table.append(owner)
+            heapreplace(turns, (due + 1.0 / owner.full_weight, number))
