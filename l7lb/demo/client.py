@@ -80,7 +80,8 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
     """Status and fields by lower-case name. Raises `ValueError`."""
     first, *lines = head.decode("latin-1").split("\r\n")
     fields = (line.partition(":") for line in lines if line)
-    return int(first.split(" ")[1]), {name.lower(): value.strip() for name, _, value in fields}
+    _version, status, *_reason = first.split(" ")
+    return int(status), {name.lower(): value.strip() for name, _, value in fields}
 
 
 async def converse(address: tuple[str, int], visit: Visit, messages: list[str]) -> Reply:

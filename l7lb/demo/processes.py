@@ -73,6 +73,7 @@ class Processes:
         if self.send(name, signal.SIGTERM) and not self._gone(name):
             self.send(name, signal.SIGKILL)
             self._gone(name)
+        self._reap()
         self._known.pop(name, None)
         self._write()
 
