@@ -5,7 +5,6 @@ Everything else about the package stands in pyproject.toml.
 """
 
 import os
-from pathlib import Path
 
 from setuptools import Extension, setup
 
@@ -14,28 +13,36 @@ try:
 except ImportError:
     cythonize = None
 
-HOT = [
+SCANNERS = [
+    "protocols/l7lb_protocols/http/fields.py",
+    "protocols/l7lb_protocols/http/response.py",
     "protocols/l7lb_protocols/http/scanner.py",
     "protocols/l7lb_protocols/http/chunked.py",
-    "protocols/l7lb_protocols/http/session.py",
-    "l7lb/net/stream.py",
-    "l7lb/net/driver.py",
     "l7lb/routing/table.py",
     "l7lb/pool/shared.py",
 ]
+"""Typed loops over bytes and cells, which keep their indices in range themselves."""
+
+HOT = [
+    "protocols/l7lb_protocols/http/answer.py",
+    "protocols/l7lb_protocols/http/session.py",
+    "l7lb/net/stream.py",
+    "l7lb/net/poller.py",
+    "l7lb/net/dial.py",
+    "l7lb/net/relay.py",
+    "l7lb/net/driver.py",
+]
+"""Ordinary code, compiled with every check of Python in place."""
 
 
 def module_name(path: str) -> str:
     return path.removesuffix(".py").removeprefix("protocols/").replace("/", ".")
 
 
-def extensions() -> list[Extension]:
-    if cythonize is None or os.environ.get("L7LB_PURE_PYTHON"):
-        return []
+def compiled(paths: list[str], *, checked: bool) -> list[Extension]:
     modules = [
         Extension(module_name(path), [path], optional=True, extra_compile_args=["-O2"])
-        for path in HOT
-        if Path(path).exists()
+        for path in paths
     ]
     return cythonize(
         modules,
@@ -44,12 +51,18 @@ def extensions() -> list[Extension]:
         compiler_directives={
             "language_level": 3,
             "annotation_typing": False,
-            "boundscheck": False,
-            "wraparound": False,
-            "initializedcheck": False,
+            "boundscheck": checked,
+            "wraparound": checked,
+            "initializedcheck": checked,
             "embedsignature": True,
         },
     )
+
+
+def extensions() -> list[Extension]:
+    if cythonize is None or os.environ.get("L7LB_PURE_PYTHON"):
+        return []
+    return compiled(SCANNERS, checked=False) + compiled(HOT, checked=True)
 
 
 setup(ext_modules=extensions())
