@@ -32,16 +32,16 @@ class Mode(Enum):
 
 _NL, _CR, _CW, _PR, _PW, _EX = Mode
 
+# fmt: off
 MATRIX: dict[Mode, dict[Mode, bool]] = {
-    # fmt: off
-    _NL: {_NL: True, _CR: True, _CW: True, _PR: True, _PW: True, _EX: True},
-    _CR: {_NL: True, _CR: True, _CW: True, _PR: True, _PW: True, _EX: False},
-    _CW: {_NL: True, _CR: True, _CW: True, _PR: False, _PW: False, _EX: False},
-    _PR: {_NL: True, _CR: True, _CW: False, _PR: True, _PW: False, _EX: False},
-    _PW: {_NL: True, _CR: True, _CW: False, _PR: False, _PW: False, _EX: False},
+    _NL: {_NL: True, _CR: True,  _CW: True,  _PR: True,  _PW: True,  _EX: True},
+    _CR: {_NL: True, _CR: True,  _CW: True,  _PR: True,  _PW: True,  _EX: False},
+    _CW: {_NL: True, _CR: True,  _CW: True,  _PR: False, _PW: False, _EX: False},
+    _PR: {_NL: True, _CR: True,  _CW: False, _PR: True,  _PW: False, _EX: False},
+    _PW: {_NL: True, _CR: True,  _CW: False, _PR: False, _PW: False, _EX: False},
     _EX: {_NL: True, _CR: False, _CW: False, _PR: False, _PW: False, _EX: False},
-    # fmt: on
 }
+# fmt: on
 
 
 def compatible(asked: Mode, held: Mode) -> bool:
