@@ -54,9 +54,10 @@ class Negotiated(NamedTuple):
     """Empty: none."""
     sni: bytes
     """The name that the client asked for, lower case; empty: none."""
-    client_names: tuple[bytes, ...]
-    """From the client's verified certificate: subject CN first, then DNS and e-mail names.
-    A name with unprintable characters is left out, so each is safe in a header field."""
+    peer_names: tuple[bytes, ...]
+    """From the verified certificate of a client: subject CN first, then DNS and e-mail names.
+    A name with unprintable characters is left out, so each is safe in a header field.
+    Empty for a server's, whose name was checked against the one that we wanted."""
 
 
 class ServerObject(ssl.SSLObject):
@@ -67,15 +68,15 @@ class ServerObject(ssl.SSLObject):
 
 Unseal = Callable[[int, memoryview], int]
 Pairs = tuple[tuple[str, str], ...]
-OnReady = Callable[[Negotiated], None]
+OnReady = Callable[["TlsStream", Negotiated], None]
 
 
 class TlsStream(Stream):
     """Takes the socket over from `plain`, which is of no use afterwards.
 
-    `initial` (at most `MAX_SEALED`) was read from the socket already. `on_ready` comes once, after
-    the handshake; when it fails, `stream_lost` comes instead. What is written before is queued
-    (and counted in `queued`). Pausing before `on_ready` holds up the handshake.
+    `initial` was read from the socket already. `on_ready` comes once, after the handshake; when it
+    fails, `stream_lost` comes instead. Neither comes from within the constructor. What is written
+    before is queued, and counted in `queued`. Pausing before `on_ready` holds up the handshake.
     """
 
     can_splice = False
@@ -88,8 +89,6 @@ class TlsStream(Stream):
         on_ready: OnReady,
         initial: bytes = b"",
     ) -> None:
-        if len(initial) > MAX_SEALED:
-            raise ValueError("more bytes before TLS than one record can have")
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = wrap(self._incoming, self._outgoing)
@@ -128,10 +127,10 @@ class TlsStream(Stream):
     def _opened(self, on_ready: OnReady) -> None:
         self._on_ready = None
         self._send_control()
-        self._rest = self._incoming.read()
+        self._rest = self._incoming.read(READ_SIZE)
         self._held = bool(self._rest)
         self._write_early()
-        on_ready(negotiated(self._tls))
+        on_ready(self, negotiated(self._tls))
         self._catch_up()
 
     def _write_early(self) -> None:
@@ -318,11 +317,11 @@ def negotiated(tls: ssl.SSLObject) -> Negotiated:
         cipher=cipher[0] if cipher else "",
         alpn=tls.selected_alpn_protocol() or "",
         sni=tls.sni if isinstance(tls, ServerObject) else b"",
-        client_names=client_names(tls) if tls.server_side else (),
+        peer_names=peer_names(tls) if tls.server_side else (),
     )
 
 
-def client_names(tls: ssl.SSLObject) -> tuple[bytes, ...]:
+def peer_names(tls: ssl.SSLObject) -> tuple[bytes, ...]:
     certificate = tls.getpeercert() or {}
     subject = cast("tuple[Pairs, ...]", certificate.get("subject", ()))
     alternative = cast("Pairs", certificate.get("subjectAltName", ()))

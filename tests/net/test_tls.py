@@ -9,7 +9,7 @@ import trustme
 from l7lb.model import ListenTls
 from l7lb.net.certificates import CertificateStore
 from l7lb.net.stream import HOLD
-from l7lb.net.tls import MAX_SEALED, TlsError, TlsStream
+from l7lb.net.tls import Negotiated, TlsError, TlsStream
 from support.tls_peers import Authority, Ends, in_thread, read_all, read_exactly, within
 
 TLS_1_2 = ssl.TLSVersion.TLSv1_2
@@ -59,7 +59,7 @@ async def test_no_alpn_and_no_name(ends: Ends) -> None:
     _, theirs, recorder = ends.server()
     await ends.handshake(theirs, context, name=None)
     negotiated = await within(recorder.ready)
-    assert (negotiated.alpn, negotiated.sni, negotiated.client_names) == ("", b"", ())
+    assert (negotiated.alpn, negotiated.sni, negotiated.peer_names) == ("", b"", ())
 
 
 @pytest.mark.parametrize("version", [TLS_1_2, TLS_1_3])
@@ -145,9 +145,9 @@ async def test_pausing_in_on_ready_keeps_what_came_along(ends: Ends) -> None:
     plain, theirs, recorder = ends.pair()
     store = CertificateStore(ListenTls((ends.authority.issue("example.org"),)))
 
-    def on_ready(negotiated: object) -> None:
-        stream.pause(HOLD)
-        recorder.on_ready(negotiated)  # type: ignore[arg-type]
+    def on_ready(tls: TlsStream, negotiated: Negotiated) -> None:
+        tls.pause(HOLD)
+        recorder.on_ready(tls, negotiated)
 
     stream = TlsStream(plain, recorder, store.wrap, on_ready)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -185,14 +185,6 @@ async def test_bytes_read_before_tls_began(ends: Ends) -> None:
     assert await recorder.received(1) == b"x"
     assert plain.closed
     stream.close()
-
-
-async def test_too_many_bytes_before_tls(ends: Ends) -> None:
-    plain, _, recorder = ends.pair()
-    store = CertificateStore(ListenTls((ends.authority.issue("example.org"),)))
-    with pytest.raises(ValueError, match="before TLS"):
-        TlsStream(plain, recorder, store.wrap, recorder.on_ready, bytes(MAX_SEALED + 1))
-    assert not plain.closed
 
 
 async def test_writes_before_the_handshake_are_kept(ends: Ends) -> None:

@@ -38,7 +38,7 @@ class Recorder:
         self.more = asyncio.Event()
         self.on_data: Callable[[ByteStream, bytes], None] | None = None
 
-    def on_ready(self, negotiated: Negotiated) -> None:
+    def on_ready(self, stream: TlsStream, negotiated: Negotiated) -> None:
         self.calls.append("ready")
         self.ready.set_result(negotiated)
 
