@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from l7lb.demo import websocket
 
 DEADLINE_S = 15.0
+CONNECT_DEADLINE_S = 2.0
 HEAD_LIMIT = 65536
 
 
@@ -46,6 +47,10 @@ class VisitFailed(Exception):
     """No reply, or one that HTTP does not allow. The text says what happened."""
 
 
+class Unreachable(VisitFailed):
+    """Nobody took the connection, so nothing was asked."""
+
+
 async def get(address: tuple[str, int], visit: Visit) -> Reply:
     """One GET on a fresh connection. Raises `VisitFailed`."""
     try:
@@ -57,7 +62,7 @@ async def get(address: tuple[str, int], visit: Visit) -> Reply:
 
 async def _get(address: tuple[str, int], visit: Visit) -> Reply:
     begun = time.monotonic()
-    reader, writer = await asyncio.open_connection(*address, limit=HEAD_LIMIT)
+    reader, writer = await connect(address)
     try:
         writer.write(request_head(visit, {"Connection": "close"}))
         status, headers = parse_head(await reader.readuntil(b"\r\n\r\n"))
@@ -68,6 +73,16 @@ async def _get(address: tuple[str, int], visit: Visit) -> Reply:
     finally:
         await part(writer)
     return Reply(status, headers, time.monotonic() - begun)
+
+
+async def connect(address: tuple[str, int]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Raises `Unreachable`."""
+    try:
+        return await asyncio.wait_for(
+            asyncio.open_connection(*address, limit=HEAD_LIMIT), CONNECT_DEADLINE_S
+        )
+    except (OSError, TimeoutError) as error:
+        raise Unreachable(f"{address[0]}:{address[1]}: {type(error).__name__} {error}") from error
 
 
 def request_head(visit: Visit, extra: Mapping[str, str]) -> bytes:
