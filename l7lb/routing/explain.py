@@ -17,11 +17,14 @@ from l7lb_protocols.facts import Facts
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One rule and what came of it. `matched` is true for the one that takes the request."""
+    """One rule and what came of it."""
 
     route: RouteSpec
     matched: bool
+    """It takes the request."""
     reason: str
+    holds: bool = False
+    """Its conditions hold, whether it takes the request or an earlier one does."""
 
 
 def explain(table: RoutingTable, facts: Facts) -> list[Trial]:
@@ -38,11 +41,11 @@ def explain(table: RoutingTable, facts: Facts) -> list[Trial]:
             trials.append(Trial(route, matched=False, reason=reason))
         elif winner is None:
             winner = rank, route
-            trials.append(Trial(route, matched=True, reason="every condition holds"))
+            trials.append(Trial(route, matched=True, reason="every condition holds", holds=True))
         else:
             why = advantage(winner[0], rank)
             reason = f"holds too, but is tried after {winner[1].name}: {why}"
-            trials.append(Trial(route, matched=False, reason=reason))
+            trials.append(Trial(route, matched=False, reason=reason, holds=True))
     return trials
 
 

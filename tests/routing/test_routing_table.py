@@ -300,3 +300,4 @@ def test_the_table_finds_what_trying_every_rule_in_order_finds(
         trials = explain(table, facts)
         assert sorted(int(t.route.name) for t in trials) == list(range(len(routes)))
         assert [t.route for t in trials if t.matched] == ([brute] if brute else [])
+        assert all(t.holds is (failure(t.route, facts) is None) for t in trials)
