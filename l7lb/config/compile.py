@@ -1,0 +1,171 @@
+"""The whole: from the tree of a rules file to a `ClusterSpec`.
+
+Owns: what hangs together across pools, services and the director. Must not know: where the text of
+the tree came from.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from l7lb.config import compile_pool, compile_service
+from l7lb.config.addresses import UNIX
+from l7lb.config.hints import LATER_KEYS, LATER_PROTOCOLS, nearest
+from l7lb.config.nodes import Mapping, Plain, Scalar
+from l7lb.config.refusal import Refusal
+from l7lb.config.schema import PROTOCOLS, Cluster, Director, Service
+from l7lb.config.schema_pool import Pool
+from l7lb.config.scope import Scope
+from l7lb.config.texts import name as checked_name
+from l7lb.config.validate import known_keys, validated
+from l7lb.model import ClusterSpec, DirectorSpec, PoolSpec, ServiceSpec
+
+
+def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
+    """The specification, as far as it can be made; it is only good when no problem was noted."""
+    root = scope.root
+    assert isinstance(root, Mapping)
+    _drop_empty(root, scope)
+    _refuse_unknown_sections(root, scope)
+    named = {key: _names(root, key, scope) for key in ("pools", "services")}
+    pools = _pools(named["pools"], scope.at("pools"))
+    services = _services(named, pools, scope.at("services"))
+    director = _director(root, scope.at("director"))
+    _refuse_collisions(services, director, scope)
+    return ClusterSpec(pools, services, director, files)
+
+
+def _drop_empty(root: Mapping, scope: Scope) -> None:
+    """A key without a value is a slip; what it would mean can only be guessed."""
+    open_nodes = [root]
+    seen: set[int] = set()
+    while open_nodes:
+        node = open_nodes.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        children = node.items if not isinstance(node, Mapping) else None
+        if isinstance(node, Mapping):
+            for key, entry in list(node.entries.items()):
+                if isinstance(entry.value, Scalar) and entry.value.value is None:
+                    scope.problems.add(
+                        entry.key_place, f"key '{key}' has no value", "leave it out, or fill it in"
+                    )
+                    del node.entries[key]
+            children = [entry.value for entry in node.entries.values()]
+        open_nodes += [child for child in children or () if not isinstance(child, Scalar)]
+
+
+def _refuse_unknown_sections(root: Mapping, scope: Scope) -> None:
+    known = known_keys(Cluster)
+    for key in root.entries:
+        if key in LATER_KEYS["Cluster"]:
+            scope.at(key).key_problem(f"section '{key}' is not supported by this version")
+        elif key not in known:
+            scope.at(key).key_problem(
+                f"unknown key '{key[:60]}'", nearest(key, known, "known keys")
+            )
+
+
+def _names(root: Mapping, key: str, scope: Scope) -> dict[str, dict[str, Plain]]:
+    """The named mappings of a section; names and shapes are checked."""
+    node = root.get(key)
+    if node is not None and not isinstance(node, Mapping):
+        scope.at(key).problem(f"{key} are not a mapping", "names, each with its settings")
+    if not isinstance(node, Mapping):
+        return {}
+    found = {}
+    for name, plain in node.plain().items():
+        spot = scope.at(key, name)
+        try:
+            checked_name(name)
+        except Refusal as refusal:
+            spot.key_problem(refusal.message, refusal.hint)
+        if isinstance(plain, dict):
+            found[name] = plain
+        else:
+            spot.problem(f"{key.removesuffix('s')} '{name}' is not a mapping")
+    return found
+
+
+def _pools(named: dict[str, dict[str, Plain]], scope: Scope) -> dict[str, PoolSpec]:
+    pools = {}
+    for name, plain in named.items():
+        valid = validated(Pool, plain, scope.at(name))
+        if valid:
+            pools[name] = compile_pool.pool_spec(name, valid, scope.at(name))
+    return pools
+
+
+def _services(
+    named: dict[str, dict[str, dict[str, Plain]]], pools: dict[str, PoolSpec], scope: Scope
+) -> dict[str, ServiceSpec]:
+    services = {}
+    for name, plain in named["services"].items():
+        spot = scope.at(name)
+        if not _is_protocol_known(plain, spot):
+            continue
+        valid = validated(Service, plain, spot)
+        if valid:
+            services[name] = compile_service.service_spec(name, valid, named["pools"].keys(), spot)
+            compile_service.check_accounts(services[name], pools, spot)
+    return services
+
+
+def _is_protocol_known(plain: dict[str, Plain], scope: Scope) -> bool:
+    """A service of a protocol that is not there is left out as a whole: one problem, not twenty."""
+    protocol = plain.get("protocol")
+    if not isinstance(protocol, str) or protocol in PROTOCOLS:
+        return True
+    if protocol in LATER_PROTOCOLS:
+        message = f"protocol '{protocol}' is not supported by this version"
+        scope.at("protocol").problem(message, f"known: {', '.join(PROTOCOLS)}")
+        return False
+    return True
+
+
+def _director(root: Mapping, scope: Scope) -> DirectorSpec:
+    node = root.get("director")
+    if node is None:
+        return DirectorSpec()
+    if not isinstance(node, Mapping):
+        scope.problem("director is not a mapping", "such as {workers: 2}")
+        return DirectorSpec()
+    valid = validated(Director, node.plain(), scope)
+    return compile_service.director_spec(valid.section, scope) if valid else DirectorSpec()
+
+
+# --------------------------------------------------------------------------- listeners that collide
+
+
+def _refuse_collisions(
+    services: dict[str, ServiceSpec], director: DirectorSpec, scope: Scope
+) -> None:
+    taken: dict[int, list[tuple[str, Scope]]] = {}
+    for host, port, spot in compile_service.endpoints(services.values(), director, scope):
+        if not port and not host.startswith(UNIX):
+            continue
+        for other, first in taken.setdefault(port, []):
+            if _overlap(host, other):
+                spot.problem(
+                    f"{_shown(host, port)} is taken by {_shown(other, port)} at {first.place}"
+                )
+                break
+        taken[port].append((host, spot))
+
+
+def _overlap(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    if one.startswith(UNIX) or other.startswith(UNIX):
+        return False
+    if "*" in {one, other}:
+        return True
+    pair = ip_address(one), ip_address(other)
+    return pair[0].version == pair[1].version and any(a.is_unspecified for a in pair)
+
+
+def _shown(host: str, port: int) -> str:
+    if host.startswith(UNIX):
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

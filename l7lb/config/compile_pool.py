@@ -1,0 +1,291 @@
+"""Pools: from the schema to `PoolSpec`, with the checks that need more than one key."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from l7lb.config import credentials
+from l7lb.config.addresses import UNIX
+from l7lb.config.schema_pool import (
+    LEARNED_TIMEOUT_S,
+    Check,
+    Key,
+    Outlier,
+    Persistence,
+    Pool,
+    Retry,
+    Scheduler,
+    Server,
+    ServerTlsSection,
+    SourceKey,
+)
+from l7lb.config.scope import Scope
+from l7lb.config.validate import Valid
+from l7lb.model import (
+    Address,
+    CheckKind,
+    CheckSpec,
+    KeyKind,
+    KeySpec,
+    OutlierSpec,
+    PersistenceKind,
+    PersistenceSpec,
+    PoolSpec,
+    RetrySpec,
+    SchedulerKind,
+    SchedulerSpec,
+    ServerSpec,
+    ServerTls,
+)
+
+HASHING = frozenset(
+    {
+        SchedulerKind.SH,
+        SchedulerKind.DH,
+        SchedulerKind.MH,
+        SchedulerKind.RENDEZVOUS,
+        SchedulerKind.HASH,
+    }
+)
+HTTP_ONLY = ("method", "host", "status", "body", "body_limit")
+DEFAULT_CHECK = CheckSpec()
+COOKIE_ONLY = ("same_site", "path", "domain")
+PERSISTENCE_DETAILS = {
+    "timeout": ("cookie", "learned"),
+    "limit": ("learned",),
+    **dict.fromkeys(COOKIE_ONLY, ("cookie",)),
+}
+
+
+def pool_spec(name: str, valid: Valid[Pool], scope: Scope) -> PoolSpec:
+    pool = valid.section
+    tls = server_tls(pool.tls, scope.at("tls"))
+    return PoolSpec(
+        name=name,
+        servers=_servers(valid, scope),
+        scheduler=_scheduler(pool.scheduler, scope.at("scheduler")),
+        persistence=_persistence(pool.persistence, scope.at("persistence")),
+        check=_check(pool.check, tls, scope.at("check")),
+        outlier=_outlier(pool.outlier, scope.at("outlier")),
+        retry=retry_spec(pool.retry),
+        slow_start_s=pool.slow_start,
+        panic_threshold=pool.panic_threshold,
+        max_queue=pool.max_queue,
+        queue_timeout_s=pool.queue_timeout,
+        drain_deadline_s=pool.drain_deadline,
+        tls=tls,
+        send_proxy=pool.send_proxy,
+        resolve_s=pool.resolve_every,
+        reuse=pool.reuse,
+        max_idle=pool.max_idle,
+    )
+
+
+# --------------------------------------------------------------------------- servers
+
+
+def _servers(valid: Valid[Pool], scope: Scope) -> tuple[ServerSpec, ...]:
+    if not valid.section.servers and "servers" not in valid.broken:
+        scope.at("servers").key_problem("the pool has no servers")
+    found: dict[str, Scope] = {}
+    specs = []
+    for index, server in enumerate(valid.section.servers):
+        spot = scope.at("servers", valid.position("servers", index))
+        spec = _server(server, spot)
+        if spec.name in found:
+            first = found[spec.name].place
+            spot.problem(
+                f"server '{spec.name}' stands here and in line {first.line}",
+                "give each its own name" if server.name is None else "one name, one server",
+            )
+        found.setdefault(spec.name, spot)
+        specs.append(spec)
+    if specs and not any(spec.weight for spec in specs):
+        scope.at("servers").warn("every server has weight 0: the pool takes no new sessions")
+    return tuple(specs)
+
+
+def _server(server: Server, scope: Scope) -> ServerSpec:
+    address = resolved(server.address, scope.at("address"))
+    return ServerSpec(
+        name=server.name or str(server.address),
+        address=address,
+        weight=server.weight,
+        backup=server.backup,
+        max_connections=server.max_connections,
+    )
+
+
+def resolved(address: Address, scope: Scope) -> Address:
+    """The path of a Unix socket is relative to the file, as all others."""
+    if not address.host.startswith(UNIX):
+        return address
+    return replace(address, host=UNIX + scope.path(address.host.removeprefix(UNIX)))
+
+
+def server_tls(tls: ServerTlsSection | None, scope: Scope) -> ServerTls | None:
+    if tls is None:
+        return None
+    ca = scope.at("ca").path(tls.ca) if tls.ca else None
+    certificate = scope.at("certificate").path(tls.certificate) if tls.certificate else None
+    key = scope.at("key").path(tls.key) if tls.key else None
+    if ca:
+        credentials.check_authorities(scope.at("ca"), ca)
+    if certificate:
+        credentials.check_pair(scope.at("certificate"), certificate, key)
+    elif key:
+        scope.at("key").key_problem("a key without a certificate", "add certificate")
+    return ServerTls(tls.verify, ca, tls.server_name, certificate, key)
+
+
+# --------------------------------------------------------------------------- scheduler, persistence
+
+
+def only_one(section: object, names: tuple[str, ...], scope: Scope, what: str) -> str | None:
+    """The one of these keys that is given; anything else is a problem."""
+    given = [name for name in names if getattr(section, name) is not None]
+    if len(given) == 1:
+        return given[0]
+    if given:
+        scope.at(given[1]).key_problem(f"{what}: both {given[0]} and {given[1]}", "only one")
+    else:
+        scope.problem(f"{what} is not named", f"one of: {', '.join(names)}")
+    return None
+
+
+def key_spec(key: Key, scope: Scope) -> KeySpec | None:
+    kind = only_one(key, tuple(KeyKind), scope, "the key")
+    if kind is None:
+        return None
+    return _key_of(KeyKind(kind), getattr(key, kind), scope.at(kind))
+
+
+def _key_of(kind: KeyKind, value: object, scope: Scope) -> KeySpec | None:
+    match value:
+        case SourceKey():
+            return KeySpec(kind, prefix_length=(value.ipv4, value.ipv6))
+        case bytes():
+            return KeySpec(kind, value.lower() if kind is KeyKind.HEADER else value)
+        case True:
+            return KeySpec(kind)
+    groups = getattr(value, "groups", 0)
+    if not groups:
+        scope.problem("the expression has no group", "the key is group 1: put it in ( )")
+        return None
+    return KeySpec(kind, pattern=value)  # type: ignore[arg-type]  # only a pattern has groups
+
+
+def _scheduler(scheduler: Scheduler, scope: Scope) -> SchedulerSpec:
+    name = only_one(scheduler, tuple(SchedulerKind), scope, "the scheduler")
+    if name is None:
+        return SchedulerSpec()
+    kind, given = SchedulerKind(name), getattr(scheduler, name)
+    has_key = isinstance(given, Key) and (bool(given.model_fields_set) or name == "hash")
+    key = key_spec(given, scope.at(name)) if has_key else None
+    if scheduler.bound is not None and kind not in HASHING:
+        scope.at("bound").key_problem(
+            f"'bound' means nothing with {name}", f"it goes with {', '.join(sorted(HASHING))}"
+        )
+    return SchedulerSpec(kind, key, scheduler.bound)
+
+
+def _persistence(persistence: Persistence | None, scope: Scope) -> PersistenceSpec | None:
+    if persistence is None:
+        return None
+    kinds = ("cookie", "learned", "source", "account", "header", "query", "capture", "hash")
+    kind = only_one(persistence, kinds, scope, "the persistence")
+    if kind is None:
+        return None
+    for detail, takers in PERSISTENCE_DETAILS.items():
+        if kind not in takers and getattr(persistence, detail) is not None:
+            scope.at(detail).key_problem(
+                f"'{detail}' means nothing with {kind}", f"it goes with {', '.join(takers)}"
+            )
+    if kind == "cookie":
+        return _cookie(persistence, scope)
+    if kind == "learned":
+        return _learned(persistence, scope)
+    given = getattr(persistence, kind)
+    if kind == "hash":
+        key = key_spec(given, scope.at(kind))
+    else:
+        key = _key_of(KeyKind(kind), given, scope.at(kind))
+    return PersistenceSpec(PersistenceKind.HASH, key=key)
+
+
+def _cookie(persistence: Persistence, scope: Scope) -> PersistenceSpec:
+    assert persistence.cookie is not None
+    spec = PersistenceSpec(PersistenceKind.COOKIE, persistence.cookie)
+    return replace(
+        spec,
+        timeout_s=persistence.timeout or 0.0,
+        same_site=persistence.same_site or spec.same_site,
+        path=persistence.path or spec.path,
+        domain=persistence.domain or spec.domain,
+    )
+
+
+def _learned(persistence: Persistence, scope: Scope) -> PersistenceSpec:
+    assert persistence.learned is not None
+    spec = PersistenceSpec(PersistenceKind.LEARNED, persistence.learned)
+    timeout_s = LEARNED_TIMEOUT_S if persistence.timeout is None else persistence.timeout
+    if not timeout_s:
+        scope.at("timeout").problem("0 would forget at once", "such as 30m")
+    return replace(spec, timeout_s=timeout_s, limit=persistence.limit or spec.limit)
+
+
+# --------------------------------------------------------------------------- check, outlier, retry
+
+
+def _check(check: Check, pool_tls: ServerTls | None, scope: Scope) -> CheckSpec:
+    name = only_one(check, tuple(CheckKind), scope, "the check")
+    kind = CheckKind(name) if name else CheckKind.TCP
+    _refuse_without_effect(check, kind, scope)
+    tls = server_tls(check.tls, scope.at("tls"))
+    if kind is CheckKind.HTTP and "tls" not in check.model_fields_set:
+        tls = pool_tls
+    return CheckSpec(
+        kind=kind,
+        interval_s=check.every,
+        fast_interval_s=check.fast_every,
+        timeout_s=check.timeout,
+        rise=check.rise,
+        fall=check.fall,
+        jitter=check.jitter,
+        port=check.port,
+        path=check.http or DEFAULT_CHECK.path,
+        method=check.method,
+        host=check.host,
+        statuses=tuple(check.status),
+        body=check.body,
+        body_limit_bytes=check.body_limit,
+        tls=tls,
+    )
+
+
+def _refuse_without_effect(check: Check, kind: CheckKind, scope: Scope) -> None:
+    idle = () if kind is CheckKind.HTTP else HTTP_ONLY
+    if kind in {CheckKind.ICMP, CheckKind.NONE}:
+        idle = (*idle, "port", "tls")
+    for key in idle:
+        if key in check.model_fields_set:
+            scope.at(key).key_problem(f"'{key}' means nothing with {kind}")
+    if not check.status:
+        scope.at("status").problem("the list is empty", "at least one is needed")
+
+
+def _outlier(outlier: Outlier, scope: Scope) -> OutlierSpec:
+    if outlier.ejection > outlier.max_ejection:
+        scope.at("ejection").problem("ejection is longer than max_ejection")
+    return OutlierSpec(
+        consecutive_errors=outlier.consecutive_errors,
+        consecutive_connect_errors=outlier.consecutive_connect_errors,
+        latency_factor=outlier.latency_factor,
+        ejection_s=outlier.ejection,
+        max_ejection_s=outlier.max_ejection,
+        max_ejected=outlier.max_ejected,
+    )
+
+
+def retry_spec(retry: Retry) -> RetrySpec:
+    return RetrySpec(retry.attempts, retry.budget, retry.minimum)

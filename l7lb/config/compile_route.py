@@ -1,0 +1,214 @@
+"""Routes: from the schema to `RouteSpec`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from l7lb.config.compile_pool import only_one, retry_spec
+from l7lb.config.hints import nearest
+from l7lb.config.naming import route_name
+from l7lb.config.refusal import Refusal
+from l7lb.config.schema_route import Headers, Reply, Route, RouteTimeouts, Value
+from l7lb.config.scope import Scope
+from l7lb.config.texts import argument_name, token
+from l7lb.model import (
+    FixedReply,
+    HeaderEdits,
+    MatchSpec,
+    Redirect,
+    RouteSpec,
+    Timeouts,
+    ValueMatch,
+)
+from l7lb.routing import templates
+from l7lb.routing.captures import capture_count
+
+FRAMING = frozenset(
+    {
+        b"connection",
+        b"content-length",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""Fields that say how a message is framed or a connection used: ours to write, RFC 9110 §7.6.1."""
+NO_BODY = frozenset({204, 205, 304})
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a route refers to."""
+
+    pools: Collection[str]
+    timeouts: Timeouts
+    facts: Collection[str]
+    """Conditions that the service's protocol knows, of those that not every one does."""
+
+
+def route_spec(route: Route, around: Surroundings, scope: Scope) -> RouteSpec:
+    match = _match(route, around, scope)
+    groups = capture_count(match.path)
+    _check_templates(route, groups, scope)
+    pools = _action(route, around, scope)
+    edits = scope.at("request_headers"), scope.at("response_headers")
+    return RouteSpec(
+        name=route.name or route_name(match),
+        place=scope.place,
+        match=match,
+        pools=pools,
+        redirect=Redirect(route.redirect.to, route.redirect.status) if route.redirect else None,
+        reply=_reply(route.reply, scope.at("reply")) if route.reply else None,
+        rewrite_path=route.rewrite.path,
+        rewrite_host=route.rewrite.host,
+        request_headers=_edits(route.request_headers, FRAMING | {b"host"}, edits[0]),
+        response_headers=_edits(route.response_headers, FRAMING, edits[1]),
+        mirror=route.mirror.pool if route.mirror else None,
+        mirror_share=route.mirror.share if route.mirror else 1.0,
+        allow_connect=route.allow_connect,
+        timeouts=_timeouts(route.timeouts, around.timeouts),
+        retry=retry_spec(route.retry) if route.retry else None,
+    )
+
+
+# --------------------------------------------------------------------------- conditions
+
+
+def _match(route: Route, around: Surroundings, scope: Scope) -> MatchSpec:
+    for fact in ("account", "recipient"):
+        if getattr(route, fact) and fact not in around.facts:
+            scope.at(fact).key_problem(f"this protocol knows no {fact}: the route never matches")
+    if b"CONNECT" in route.method and not route.allow_connect:
+        scope.at("method").problem("CONNECT is refused", "add allow_connect: true")
+    return MatchSpec(
+        hosts=tuple(route.host),
+        path=route.path,
+        methods=tuple(route.method),
+        headers=_values(route.header, scope.at("header")),
+        query=_values(route.query, scope.at("query")),
+        cookies=_values(route.cookie, scope.at("cookie")),
+        sources=tuple(route.from_),
+        sni=tuple(route.sni),
+        tls_names=tuple(route.tls_name),
+        accounts=tuple(route.account),
+        recipients=tuple(route.recipient),
+    )
+
+
+def _values(values: Mapping[str, Value], scope: Scope) -> tuple[ValueMatch, ...]:
+    kind = scope.loc[-1]
+    found: dict[bytes, ValueMatch] = {}
+    for text, value in values.items():
+        spot = scope.at(text)
+        only_one(value, ("equals", "regex", "present"), spot, "the match")
+        try:
+            name = argument_name(text) if kind == "query" else token(text)
+        except Refusal as refusal:
+            spot.key_problem(refusal.message, refusal.hint)
+            continue
+        name = name.lower() if kind == "header" else name
+        if name in found:
+            spot.key_problem(f"header '{text}' stands twice", "header names have no case")
+        found[name] = ValueMatch(name, value.equals, value.regex)
+    return tuple(found.values())
+
+
+# --------------------------------------------------------------------------- actions
+
+
+def _action(route: Route, around: Surroundings, scope: Scope) -> tuple[tuple[str, int], ...]:
+    given = [name for name in ("pool", "redirect", "reply") if getattr(route, name)]
+    if not given:
+        scope.problem("the route does nothing", "give one of pool, redirect, reply")
+    if len(given) > 1:
+        scope.at(given[1]).key_problem(
+            f"the route has both {given[0]} and {given[1]}", "only one of pool, redirect, reply"
+        )
+    if "pool" not in given:
+        _refuse_without_pool(route, scope)
+    for name in route.pool:
+        spot = scope.at("pool", name)
+        _known_pool(name, around, spot, at_key=spot.key_place != scope.at("pool").key_place)
+    if route.pool and not any(route.pool.values()):
+        scope.at("pool").problem("every weight is 0")
+    if route.mirror:
+        _known_pool(route.mirror.pool, around, scope.at("mirror", "pool"), at_key=False)
+    return tuple(route.pool.items())
+
+
+def _known_pool(name: str, around: Surroundings, scope: Scope, *, at_key: bool) -> None:
+    if name not in around.pools:
+        note = scope.key_problem if at_key else scope.problem
+        note(f"unknown pool '{name}'", nearest(name, tuple(around.pools), "pools"))
+
+
+def _refuse_without_pool(route: Route, scope: Scope) -> None:
+    only_with_pool = ("rewrite", "request_headers", "mirror", "timeouts", "retry", "allow_connect")
+    for key in only_with_pool:
+        if key in route.model_fields_set and (route.redirect or route.reply):
+            scope.at(key).key_problem(f"'{key}' means nothing without a pool")
+
+
+def _check_templates(route: Route, groups: int, scope: Scope) -> None:
+    given = {
+        ("redirect", "to"): route.redirect.to if route.redirect else None,
+        ("rewrite", "path"): route.rewrite.path,
+        ("rewrite", "host"): route.rewrite.host,
+    }
+    for loc, template in given.items():
+        fault = templates.check(template, groups) if template is not None else None
+        if fault:
+            scope.at(*loc).problem(fault)
+
+
+def _reply(reply: Reply, scope: Scope) -> FixedReply:
+    if reply.body and reply.status in NO_BODY:
+        scope.at("body").key_problem(f"a {reply.status} response has no body")
+    headers = _fields(reply.headers, FRAMING, scope.at("headers"))
+    return FixedReply(reply.status, headers, reply.body)
+
+
+def _edits(headers: Headers, refused: Collection[bytes], scope: Scope) -> HeaderEdits:
+    for index, name in enumerate(headers.remove):
+        if name.lower() in refused:
+            _refuse_field(name, scope.at("remove", index))
+    alone = {name: [value] for name, value in headers.set.items()}
+    return HeaderEdits(
+        remove=tuple(headers.remove),
+        set=_fields(alone, refused, scope.at("set")),
+        add=_fields(headers.add, refused, scope.at("add")),
+    )
+
+
+def _fields(
+    fields: Mapping[str, list[bytes]], refused: Collection[bytes], scope: Scope
+) -> tuple[tuple[bytes, bytes], ...]:
+    found: list[tuple[bytes, bytes]] = []
+    for text, values in fields.items():
+        try:
+            name = token(text)
+        except Refusal as refusal:
+            scope.at(text).key_problem(refusal.message, refusal.hint)
+            continue
+        if name.lower() in refused:
+            _refuse_field(name, scope.at(text))
+        found += [(name, value) for value in values]
+    return tuple(found)
+
+
+def _refuse_field(name: bytes, scope: Scope) -> None:
+    text = name.decode("ascii")
+    hint = "use rewrite: {host: …}" if name.lower() == b"host" else ""
+    scope.key_problem(f"the field {text} is not for rules to change", hint)
+
+
+def _timeouts(given: RouteTimeouts | None, service: Timeouts) -> Timeouts | None:
+    if given is None:
+        return None
+    return replace(
+        service, **{f"{name}_s": v for name, v in given.model_dump(exclude_none=True).items()}
+    )

@@ -1,0 +1,326 @@
+"""What may stand below `pools`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from l7lb.config import addresses, shorthand, texts
+from l7lb.config.fields import (
+    TEXT,
+    WHOLE,
+    Chosen,
+    Count,
+    Duration,
+    Number,
+    OneOrMany,
+    Parsed,
+    Period,
+    Section,
+    Share,
+    Short,
+    Size,
+)
+from l7lb.model import (
+    Address,
+    CheckSpec,
+    OutlierSpec,
+    PersistenceSpec,
+    PoolSpec,
+    RetrySpec,
+    SchedulerKind,
+    ServerTls,
+)
+
+_TLS = ServerTls()
+_CHECK = CheckSpec()
+_OUTLIER = OutlierSpec()
+_RETRY = RetrySpec()
+_POOL = PoolSpec("", ())
+LEARNED_TIMEOUT_S = 1800.0
+LEARNED_LIMIT = PersistenceSpec.__dataclass_fields__["limit"].default
+
+FileName = Annotated[str, Parsed(texts.file_name, {**TEXT, "x-unit": "file"})]
+Token = Annotated[bytes, Parsed(texts.token, TEXT)]
+Regex = Annotated[
+    re.Pattern[bytes],
+    Parsed(texts.regex, {"type": "string", "format": "regex", "x-unit": "regular expression"}),
+]
+Weight = Annotated[int, Field(ge=0, le=65535)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+_TRUE = {"const": True}
+_OFF = {"enum": ["none", "off", False]}
+
+
+class ServerTlsSection(Section):
+    """TLS towards servers. Short form: `true` for all defaults, `none` for no TLS."""
+
+    verify: bool = _TLS.verify
+    """Verify the server's certificate and name."""
+    ca: FileName | None = None
+    """PEM file with the authorities to trust; without it the system's."""
+    server_name: Annotated[str, Parsed(addresses.host_name, TEXT)] | None = None
+    """Name that is sent as SNI and verified; without it the host of the address."""
+    certificate: FileName | None = None
+    """PEM file with our certificate, when servers ask for one."""
+    key: FileName | None = None
+    """PEM file with its private key; without it, the key stands in `certificate`."""
+
+
+Tls = Annotated[
+    ServerTlsSection | None, Short(shorthand.switched, ({"enum": [True, False, "none", "off"]},))
+]
+
+
+class Server(Section):
+    """One real server. Short form: its address, as in `10.0.0.1:80`."""
+
+    address: Annotated[Address, Parsed(addresses.server_address, {**TEXT, "x-unit": "address"})]
+    """`IP:PORT`, `[IPv6]:PORT`, `NAME:PORT` (looked up again and again) or `unix:PATH`."""
+    name: Annotated[str, Parsed(texts.server_name, TEXT)] | None = None
+    """Name in commands, metrics and logs, unique in the pool; without it, the address."""
+    weight: Weight = 1
+    """Share of new sessions relative to the others; 0 takes none."""
+    backup: bool = False
+    """Used only when no other server of the pool is usable."""
+    max_connections: Count = 0
+    """Sessions at once, over all workers; 0: no limit."""
+
+
+class SourceKey(Section):
+    """How many bits of the client's address count."""
+
+    ipv4: Annotated[int, Field(ge=1, le=32)] = 32
+    """Bits of an IPv4 address."""
+    ipv6: Annotated[int, Field(ge=1, le=128)] = 128
+    """Bits of an IPv6 address."""
+
+
+Source = Annotated[SourceKey | None, Short(shorthand.switched, (_TRUE,))]
+
+
+class Key(Section):
+    """What a hash hangs on; exactly one of these. Short form: `source`, `host`, `path`, `uri` or `account`."""
+
+    source: Source = None
+    """The client's address: `true`, or how many bits of it count."""
+    host: Chosen = None
+    """The host that was asked for."""
+    path: Chosen = None
+    """The path without the query."""
+    uri: Chosen = None
+    """The path with the query."""
+    account: Chosen = None
+    """The account; for protocols that know one."""
+    header: Token | None = None
+    """The value of this header."""
+    query: Annotated[bytes, Parsed(texts.argument_name, TEXT)] | None = None
+    """The value of this query argument."""
+    cookie: Token | None = None
+    """The value of this cookie."""
+    capture: Regex | None = None
+    """Group 1 of this regular expression, searched in the path."""
+
+
+KEY_WORDS = ("source", "host", "path", "uri", "account")
+ShortKey = Annotated[Key | None, Short(shorthand.word("key", KEY_WORDS), ({"enum": [*KEY_WORDS]},))]
+OptionalKey = Annotated[
+    Key | None,
+    Short(shorthand.optional_key(KEY_WORDS), ({"enum": [*KEY_WORDS, True]},)),
+]
+
+
+class Scheduler(Section):
+    """Which server gets a new session; exactly one kind. Short form: its name, as in `rr`."""
+
+    rr: Chosen = None
+    """Round robin: each in turn, weights ignored."""
+    wrr: Chosen = None
+    """Weighted round robin, smooth."""
+    lc: Chosen = None
+    """Least connections: the fewest open sessions, weights ignored."""
+    wlc: Chosen = None
+    """Weighted least connections: the fewest sessions for its weight. The default."""
+    sed: Chosen = None
+    """Shortest expected delay: as wlc, counting the session to come."""
+    nq: Chosen = None
+    """Never queue: an idle server first, else as sed."""
+    sh: OptionalKey = None
+    """Source hash; `true`, or a key."""
+    dh: OptionalKey = None
+    """Destination hash; `true`, or a key."""
+    mh: OptionalKey = None
+    """Maglev hash; `true`, or a key."""
+    rendezvous: OptionalKey = None
+    """Weighted rendezvous (highest random weight) hash; `true`, or a key."""
+    hash: ShortKey = None
+    """Consistent hash of this key."""
+    p2c: Chosen = None
+    """The better of two at random, by peak-EWMA latency and open sessions."""
+    bound: Annotated[float, Field(gt=1, le=1000)] | None = None
+    """For kinds that hash: no server above this many times the mean load. Without it, no bound."""
+
+
+SCHEDULERS = tuple(kind.value for kind in SchedulerKind)
+
+
+class Persistence(Section):
+    """What keeps a client on its server; exactly one kind. Short form: `source`, `account`, `none`."""
+
+    cookie: Token | None = None
+    """A cookie of this name that we insert: opaque, signed, names no address."""
+    learned: Token | None = None
+    """The application's own cookie of this name, learnt from its responses."""
+    source: Source = None
+    """The client's address: `true`, or how many bits of it count."""
+    account: Chosen = None
+    """The account; for protocols that know one."""
+    header: Token | None = None
+    """The value of this header."""
+    query: Annotated[bytes, Parsed(texts.argument_name, TEXT)] | None = None
+    """The value of this query argument."""
+    capture: Regex | None = None
+    """Group 1 of this regular expression, searched in the path."""
+    hash: ShortKey = None
+    """Any key, among them those that have no word of their own here."""
+    timeout: Duration | None = None
+    """With `cookie`: its Max-Age, 0 (the default) until the browser closes.
+    With `learned`: forgotten after this long unused, by default 30m."""
+    limit: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    """With `learned`: entries kept, by default 100000; the least recently used goes first."""
+    same_site: Literal["Lax", "Strict", "None"] | None = None
+    """With `cookie`: its SameSite attribute, by default Lax."""
+    path: Annotated[str, Parsed(texts.cookie_attribute, TEXT)] | None = None
+    """With `cookie`: its Path attribute, by default `/`."""
+    domain: Annotated[str, Parsed(texts.cookie_attribute, TEXT)] | None = None
+    """With `cookie`: its Domain attribute; without it, the host alone."""
+
+
+class Check(Section):
+    """How a server's health is probed; exactly one kind. Short form: `tcp`, `http`, `icmp`, `none`."""
+
+    tcp: Chosen = None
+    """A connection is made. The default."""
+    http: (
+        Annotated[str, Parsed(texts.request_target, TEXT), Short(shorthand.http_path, (_TRUE,))]
+        | None
+    ) = None
+    """An HTTP request for this path (and query) is answered with a good status; `true`: for `/`."""
+    icmp: Chosen = None
+    """An echo request is answered."""
+    none: Chosen = None
+    """No probe: servers count as healthy."""
+    every: Period = _CHECK.interval_s
+    """Time between probes."""
+    fast_every: Period = _CHECK.fast_interval_s
+    """Time between probes while the verdict is in doubt."""
+    timeout: Period = _CHECK.timeout_s
+    """How long an answer may take."""
+    rise: Number = _CHECK.rise
+    """Good probes in a row that bring a server up."""
+    fall: Number = _CHECK.fall
+    """Bad probes in a row that take it down."""
+    jitter: Share = _CHECK.jitter
+    """Share of the interval by which each wait is spread."""
+    port: Port | None = None
+    """Port to probe; without it, the server's. Not with icmp."""
+    method: Annotated[str, Parsed(texts.method_text, TEXT)] = _CHECK.method
+    """HTTP method. With http only, as all below but `tls`."""
+    host: Annotated[str, Parsed(texts.authority, TEXT)] | None = None
+    """Host header; without it, the server's address."""
+    status: Annotated[
+        list[
+            Annotated[tuple[int, int], Parsed(texts.status_range, {"type": ["integer", "string"]})]
+        ],
+        Short(shorthand.listed, (WHOLE, TEXT)),
+    ] = [*_CHECK.statuses]  # noqa: RUF012
+    """Good status codes: one, a range such as `200-299`, or a list of these."""
+    body: Regex | None = None
+    """Regular expression that must be found in the body."""
+    body_limit: Size = _CHECK.body_limit_bytes
+    """How much of the body is read at most."""
+    tls: Tls = None
+    """Probe by TLS. With http, the pool's `tls` when not given."""
+
+
+class Outlier(Section):
+    """Servers that fail real traffic are ejected for a while. Short form: `none`."""
+
+    consecutive_errors: Count = _OUTLIER.consecutive_errors
+    """Failures in a row (connect, reset, 502, 503, 504) that eject; 0: off."""
+    consecutive_connect_errors: Count = _OUTLIER.consecutive_connect_errors
+    """Failed connects in a row that eject; 0: off."""
+    latency_factor: Annotated[float, Field(ge=0, le=1_000_000)] = _OUTLIER.latency_factor
+    """Eject above this many times the pool's median time to first byte; 0: off."""
+    ejection: Period = _OUTLIER.ejection_s
+    """Length of the first ejection; it doubles each time."""
+    max_ejection: Period = _OUTLIER.max_ejection_s
+    """Longest ejection."""
+    max_ejected: Share = _OUTLIER.max_ejected
+    """Share of the pool that may be ejected at once."""
+
+
+class Retry(Section):
+    """Tries on another server, when that is safe. Short form: the number of attempts."""
+
+    attempts: Annotated[int, Field(ge=0, le=100)] = _RETRY.attempts
+    """Tries after the first; 0: none."""
+    budget: Share = _RETRY.budget
+    """Retries per request, over the last ten seconds."""
+    minimum: Count = _RETRY.minimum
+    """Retries in ten seconds that are always allowed."""
+
+
+ShortRetry = Annotated[Retry, Short(shorthand.keyed("attempts", int), (WHOLE,))]
+
+
+class Pool(Section):
+    """An interchangeable set of real servers."""
+
+    servers: Annotated[
+        list[Annotated[Server, Short(shorthand.keyed("address", str), (TEXT,))]],
+        Short(shorthand.listed, (TEXT,)),
+    ] = Field(default=[], json_schema_extra={"x-required": True})
+    """The real servers."""
+    scheduler: Annotated[
+        Scheduler, Short(shorthand.word("scheduler", SCHEDULERS), ({"enum": [*SCHEDULERS]},))
+    ] = Scheduler(wlc=True)
+    """Which server gets a new session."""
+    persistence: Annotated[
+        Persistence | None,
+        Short(shorthand.persistence, ({"enum": ["source", "account", "none", "off", False]},)),
+    ] = None
+    """What keeps a client on its server."""
+    check: Annotated[
+        Check,
+        Short(shorthand.check, ({"enum": ["tcp", "http", "icmp", "none", "off", False]},)),
+    ] = Check(tcp=True)
+    """How health is probed."""
+    outlier: Annotated[Outlier, Short(shorthand.outlier, (_OFF,))] = Outlier()
+    """When real traffic ejects a server."""
+    retry: ShortRetry = Retry()
+    """Tries on another server."""
+    slow_start: Duration = _POOL.slow_start_s
+    """Time in which a server that came up grows to its full share; 0: at once."""
+    panic_threshold: Share = _POOL.panic_threshold
+    """Below this share of usable servers, health is ignored; 0: never."""
+    max_queue: Count = _POOL.max_queue
+    """Requests that wait for a server below its `max_connections`; more are refused with 503."""
+    queue_timeout: Period = _POOL.queue_timeout_s
+    """How long a request waits there."""
+    drain_deadline: Duration = _POOL.drain_deadline_s
+    """How long clients with persistence keep a server that drains."""
+    tls: Tls = None
+    """TLS to the servers."""
+    send_proxy: Annotated[
+        int, Parsed(shorthand.send_proxy, {"enum": ["none", "v1", "v2", False], "x-unit": "word"})
+    ] = _POOL.send_proxy
+    """PROXY protocol header to the servers."""
+    resolve_every: Period = _POOL.resolve_s
+    """How often DNS names are looked up again."""
+    reuse: bool = _POOL.reuse
+    """Keep server connections open and use them again."""
+    max_idle: Count = _POOL.max_idle
+    """Idle server connections that are kept, for each server and worker."""
