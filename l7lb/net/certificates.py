@@ -61,8 +61,8 @@ def _load(spec: ListenTls) -> _Chosen:
     contexts = []
     certificates = []
     for certificate in spec.certificates:
-        context = _server_context(spec, certificate)
         loaded = _read_facts(certificate)
+        context = _server_context(spec, certificate)
         for name in loaded.facts.names:
             by_name.setdefault(name, context)
         contexts.append(context)
@@ -127,11 +127,13 @@ def _load_own(context: ssl.SSLContext, chain: str, key: str | None) -> None:
         raise ValueError(f"{_files(chain, key)}: {_why(error)}") from error
     except OSError as error:
         raise ValueError(f"{_files(chain, key)}: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"{_files(chain, key)}: {error}") from error
 
 
 def _no_password() -> str:
     """OpenSSL would ask on the terminal otherwise."""
-    return ""
+    raise ValueError("the key is encrypted")
 
 
 def _files(chain: str, key: str | None) -> str:
@@ -139,10 +141,11 @@ def _files(chain: str, key: str | None) -> str:
 
 
 def _why(error: ssl.SSLError) -> str:
-    return {
-        "KEY_VALUES_MISMATCH": "the key is not that of the certificate",
-        "NO_START_LINE": "certificate or key is missing in it",
-    }.get(error.reason or "", (error.reason or str(error)).lower().replace("_", " "))
+    if not error.reason:
+        return "no usable private key in it"
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return "the key is not that of the certificate"
+    return error.reason.lower().replace("_", " ")
 
 
 def _load_trust(context: ssl.SSLContext, ca: str) -> None:
@@ -158,7 +161,9 @@ def _read_facts(certificate: Certificate) -> LoadedCertificate:
     path = Path(certificate.chain)
     try:
         facts = read_certificate(first_certificate(path.read_text(errors="replace")))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return LoadedCertificate(certificate.chain, facts)
 

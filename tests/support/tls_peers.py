@@ -91,11 +91,14 @@ class Authority:
 
     def issue(self, *names: str, file: str = "", **options: object) -> Certificate:
         issued = self.ca.issue_cert(*names, **options)  # type: ignore[arg-type]
-        path = self.folder / (file or names[0].replace("*", "any") + ".pem")
+        path = self.folder / ((file or names[0].replace("*", "any")) + ".pem")
         path.unlink(missing_ok=True)
         for blob in (issued.private_key_pem, *issued.cert_chain_pems):
             blob.write_to_path(path, append=True)
         return Certificate(str(path))
+
+    def spoil(self, file: str) -> None:
+        (self.folder / file).write_text("half a file")
 
     @property
     def file(self) -> str:
@@ -118,6 +121,10 @@ class Ends:
         self.authority = authority
         self.poller = Poller(asyncio.get_running_loop())
         self._exit = contextlib.ExitStack()
+
+    def later(self, close: Callable[[], object]) -> None:
+        """Call it at the end of the test."""
+        self._exit.callback(close)
 
     def pair(self) -> tuple[Stream, socket.socket, Recorder]:
         ours, theirs = tcp_pair()
