@@ -66,7 +66,9 @@ class Splice:
     """Moves `left` bytes (-1: until EOF) from `source` to `target`. Both must be plain, and
     nothing may be queued on the target when it starts."""
 
-    def __init__(self, source: Stream, target: Stream, left: int, owner: RelayOwner, pipes: PipePool) -> None:
+    def __init__(
+        self, source: Stream, target: Stream, left: int, owner: RelayOwner, pipes: PipePool
+    ) -> None:
         self.source = source
         self.target = target
         self.left = left

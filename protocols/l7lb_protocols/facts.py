@@ -4,6 +4,8 @@ One shape serves every protocol, so that one routing table and one `explain` do.
 Wire text stays bytes; what a protocol does not know stays empty.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -43,6 +45,9 @@ class Facts(Protocol):
     def argument(self, name: bytes) -> bytes | None:
         """Percent-decoded value of the first query argument `name`; None if absent."""
 
+    def detach(self) -> Facts:
+        """The same facts, valid for good: for whoever must wait."""
+
 
 @dataclass(slots=True)
 class PlainFacts:
@@ -69,3 +74,6 @@ class PlainFacts:
 
     def argument(self, name: bytes) -> bytes | None:
         return self.arguments.get(name)
+
+    def detach(self) -> PlainFacts:
+        return self

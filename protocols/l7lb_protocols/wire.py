@@ -116,7 +116,7 @@ class Wire(Protocol):
     def phase(self, phase: int) -> None:
         """Start the deadline of this phase in place of the one that runs."""
 
-    def log(self, session: Session) -> None:
+    def log(self, session: Exchange) -> None:
         """The exchange has ended: count it and write the access log."""
 
     def close(self, linger: bool) -> None:
@@ -125,6 +125,24 @@ class Wire(Protocol):
 
     def abort(self) -> None:
         """Close so that the client sees that the answer is not whole."""
+
+
+class Exchange(Protocol):
+    """What the log wants to know of an exchange; the driver knows the times and the sizes."""
+
+    method: bytes
+    target: bytes
+    host: bytes
+    minor: int
+    status: int
+    """0: no response was sent."""
+    agent: bytes | None
+    referer: bytes | None
+    request_id: bytes
+    tries: int
+    flags: str
+    """C the client left, S the server broke off, T it ended too early, B it broke the protocol,
+    R the request was refused, X a deadline passed."""
 
 
 class Session(Protocol):

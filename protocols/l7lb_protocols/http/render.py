@@ -42,7 +42,7 @@ def _edit(plain: bytes, edit: object) -> bytes:
 
 def local_reply(status: int, fields: Fields, body: bytes, asker: Asker) -> bytes:
     """A whole answer of our own (RFC 9112 §6.3): framed, and without body for HEAD, 204 and 304."""
-    reason = REASONS.get(status, "Unknown").encode()
+    reason = REASONS.get(status, b"Unknown")
     if not body and not fields and status >= 400:
         body = b"%d %s\n" % (status, reason)
         fields = [(b"Content-Type", b"text/plain; charset=utf-8")]

@@ -1,0 +1,533 @@
+"""The one driver: gives a session its sockets, its server and its clock.
+
+A driver belongs to one client connection. It asks the rules, takes a slot in a pool, finds or
+opens the server connection, moves bulk bytes (by splice where both sides are plain), keeps both
+sides from overrunning each other, and holds the one deadline that runs. It knows no protocol.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from l7lb.errors import NoServer
+from l7lb.net.relay import SPLICE_MIN, Splice
+from l7lb.net.service import FOREVER_S, NO_ROUTE, RoutePlan, Service
+from l7lb.net.stream import FULL, HOLD, ByteStream, Stream
+from l7lb.pool.cells import RETRIES
+from l7lb.pool.slot import Outcome, Slot
+from l7lb_protocols.facts import Facts
+from l7lb_protocols.wire import (
+    CLIENT,
+    FAILED,
+    OUTCOME_CANCELLED,
+    PENDING,
+    PHASE_BODY,
+    PHASE_CONNECT,
+    PHASE_FIRST_BYTE,
+    PHASE_KEEP_ALIVE,
+    PHASE_NONE,
+    PHASE_QUEUE,
+    PHASE_SEND,
+    READY,
+    SERVER,
+    Decision,
+    Exchange,
+    Session,
+)
+
+if TYPE_CHECKING:
+    from l7lb.net.host import Cancellable, Host
+    from l7lb.pool.pool import Pool
+    from l7lb.pool.queue import Ticket
+    from l7lb.pool.server import Server
+
+HIGH_WATER = 65536
+"""Queued bytes above which the other side is not read."""
+LINGER_S = 2.0
+"""How long the rest of a refused request is read and thrown away."""
+OUTCOMES = (Outcome.OK, Outcome.FAILED, Outcome.TIMEOUT, Outcome.CANCELLED)
+
+
+class Driver:
+    """Implements `wire.Wire` for the session and `StreamHandler` for both streams."""
+
+    def __init__(self, host: Host, service: Service, client: ByteStream, secure: bool) -> None:
+        self.host = host
+        self.service = service
+        self.client = client
+        self.secure = secure
+        self.session: Session | None = None
+        self.server: ByteStream | None = None
+        self.failure = 503
+        self.set_cookie = b""
+        self.draining = False
+        self.deadline = FOREVER_S * 2
+        self.source = ""
+        self.source_port = 0
+        self.open = True
+        self.left: Callable[[], None] | None = None
+        self._phase = PHASE_NONE
+        self._limits = service.limits
+        self._plan: RoutePlan | None = None
+        self._pool: Pool | None = None
+        self._slot: Slot | None = None
+        self._dialing: Cancellable | None = None
+        self._ticket: Ticket | None = None
+        self._tried: list[Server] = []
+        self._reused = False
+        self._left = [0, 0]
+        self._splice: list[Splice | None] = [None, None]
+        self._lingering = False
+        self._closing = False
+        self._started = 0.0
+        self._first_byte = -1.0
+        self._bytes_in = 0
+        self._bytes_out = 0
+        self._stalled_since = 0.0
+        self._moved = 0
+        self._released: Server | None = None
+
+    # ------------------------------------------------------------------ Wire: bytes
+
+    def send(self, side: int, data: bytes) -> None:
+        if side == CLIENT:
+            self._bytes_out += len(data)
+            self.client.write(data)
+            if self.client.queued > HIGH_WATER and self.server is not None:
+                self.server.pause(FULL)
+        elif self.server is not None:
+            self._bytes_in += len(data)
+            self.server.write(data)
+            if self.server.queued > HIGH_WATER:
+                self.client.pause(FULL)
+
+    def relay(self, source: int, count: int) -> None:
+        self._left[source] = count
+        self._try_splice(source)
+
+    def end(self, side: int) -> None:
+        stream = self.client if side == CLIENT else self.server
+        if stream is not None:
+            stream.write_eof()
+
+    def hold(self, on: bool) -> None:
+        if on:
+            self.client.pause(HOLD)
+        else:
+            self.client.resume(HOLD)
+
+    # ------------------------------------------------------------------ Wire: deciding
+
+    def decide(self, facts: Facts) -> Decision:
+        host = self.host
+        service = self.service
+        current = host.services.get(service.name)
+        if current is not None:
+            self.service = service = current
+        self._started = host.now()
+        self._first_byte = -1.0
+        self._bytes_in = self._bytes_out = 0
+        self._pool = None
+        self._reused = False
+        self.set_cookie = b""
+        if self._tried:
+            self._tried = []
+        route = service.table.match(facts)
+        if route is None:
+            self._plan = None
+            return NO_ROUTE
+        plan = service.plans[id(route)]
+        self._plan = plan
+        self._limits = plan.limits
+        return plan.decide(facts, host.random)
+
+    def connect(self, facts: Facts, careful: bool) -> int:
+        plan = self._plan
+        assert plan is not None
+        self._pool = pool = plan.choose(self.host.random)
+        pool.count_request()
+        return self._take(pool, facts, careful)
+
+    def _take(self, pool: Pool, facts: Facts, careful: bool) -> int:
+        try:
+            slot = pool.take(facts, self._tried)
+            if slot is None:
+                self._ticket = pool.wait(facts.detach(), self._granted)
+                self.phase(PHASE_QUEUE)
+                return PENDING
+        except NoServer as problem:
+            self.failure = problem.status
+            return FAILED
+        return self._attach(slot, careful)
+
+    def _granted(self, slot: Slot) -> None:
+        """The queue's turn has come."""
+        self._ticket = None
+        if self._attach(slot, True) == READY and self.session is not None:
+            self.session.server_ready()
+
+    def _attach(self, slot: Slot, careful: bool) -> int:
+        self._slot = slot
+        self.set_cookie = slot.set_cookie
+        if self.set_cookie and self.secure:
+            self.set_cookie += b"; Secure"
+        idle = self.host.idle(slot.server)
+        stream = idle.take(careful) if idle is not None else None
+        if stream is None:
+            self._dial(slot)
+            return PENDING
+        stream.handler = self
+        self.server = stream
+        self._reused = True
+        return READY
+
+    def _dial(self, slot: Slot) -> None:
+        self._reused = False
+        assert self._pool is not None
+        self._dialing = self.host.dial(self._pool, slot.server, self)
+        self.phase(PHASE_CONNECT)
+
+    def dialed(self, stream: ByteStream | None, error: OSError | None) -> None:
+        """The engine's answer to `dial`."""
+        self._dialing = None
+        session = self.session
+        assert session is not None
+        if stream is not None:
+            self.server = stream
+            session.server_ready()
+        else:
+            self._note_failure(error)
+            self._give_slot(Outcome.CONNECT_FAILED)
+            session.server_failed(502)
+
+    def _note_failure(self, error: OSError | None) -> None:
+        if self._slot is not None:
+            self.host.note_failure(self._slot.server, error)
+
+    def retry(self, facts: Facts, same: bool) -> int:
+        slot = self._slot
+        self._drop_server()
+        if same and slot is not None and self._reused:
+            self._dial(slot)
+            return PENDING
+        self._give_slot(Outcome.FAILED)
+        plan = self._plan
+        pool = self._pool
+        if plan is None or pool is None:
+            return FAILED
+        limits = plan.retry or pool.spec.retry
+        if len(self._tried) > limits.attempts or not pool.retry_allowed(plan.retry):
+            return FAILED
+        if self._tried:
+            self.host.counters.count(self._tried[-1].index, RETRIES)
+        return self._take(pool, facts, True)
+
+    def answered(self, status: int, cookies: Callable[[bytes], bytes | None]) -> None:
+        now = self.host.now()
+        self._first_byte = now - self._started
+        slot = self._slot
+        if slot is not None:
+            slot.first_byte()
+            learns = self._pool.learns if self._pool is not None else b""
+            value = cookies(learns) if learns else None
+            if value:
+                slot.learn(value)
+
+    def release(self, outcome: int, reusable: bool) -> None:
+        self._stop_relays()
+        if self._dialing is not None:
+            self._dialing.cancel()
+            self._dialing = None
+        if self._ticket is not None:
+            self._ticket.cancel()
+            self._ticket = None
+        stream = self.server
+        slot = self._slot
+        if stream is not None:
+            self.server = None
+            idle = self.host.idle(slot.server) if slot is not None and reusable else None
+            if idle is not None and stream.queued == 0 and not stream.at_eof and not stream.closed:
+                stream.resume(HOLD | FULL)
+                idle.put(stream, self.host.now() + self._idle_s())
+            else:
+                stream.close()
+            self.client.resume(FULL)
+        if slot is not None:
+            self._released = slot.server
+            self._slot = None
+            slot.release(OUTCOMES[outcome])
+
+    def _idle_s(self) -> float:
+        return self._plan.server_idle_s if self._plan is not None else 0.0
+
+    def _give_slot(self, outcome: Outcome) -> None:
+        slot = self._slot
+        if slot is not None:
+            self._slot = None
+            self._tried.append(slot.server)
+            slot.release(outcome)
+
+    def _drop_server(self) -> None:
+        self._stop_relays()
+        if self.server is not None:
+            self.server.close()
+            self.server = None
+            self.client.resume(FULL)
+
+    def mirror(self, head: bytes, body: bytes) -> None:
+        if self._plan is not None and self._plan.mirror is not None:
+            self.host.mirror(self._plan.mirror, head, body)
+
+    # ------------------------------------------------------------------ Wire: time and ends
+
+    def phase(self, phase: int) -> None:
+        self._phase = phase
+        self.deadline = self.host.now() + self._limits[phase]
+
+    def log(self, session: Exchange) -> None:
+        server = self._released or (self._tried[-1] if self._tried else None)
+        self._released = None
+        now = self.host.now()
+        total_s = now - self._started if self._started else 0.0
+        service = self.service
+        self.host.counters.record(
+            service.number,
+            server.index if server is not None else -1,
+            session.status,
+            self._bytes_in,
+            self._bytes_out,
+            self._first_byte,
+            total_s,
+        )
+        if service.log is not None:
+            service.log.record(
+                (
+                    time.time(),
+                    self.source,
+                    session.method,
+                    session.target,
+                    session.host,
+                    session.minor,
+                    session.status,
+                    self._bytes_out,
+                    total_s,
+                    self._first_byte,
+                    service.name,
+                    self._pool.spec.name if self._pool is not None else "",
+                    server.name if server is not None else "",
+                    session.request_id,
+                    session.agent,
+                    session.referer,
+                    session.tries,
+                    session.flags,
+                )
+            )
+        self._started = 0.0
+
+    def close(self, linger: bool) -> None:
+        self._stop_relays()
+        if not linger and self.client.queued == 0:
+            self._gone()
+            self.client.close()
+            return
+        self._closing = True
+        self._lingering = linger
+        self.client.write_eof()
+        self.client.resume(HOLD | FULL)
+        self.deadline = self.host.now() + (LINGER_S if linger else self._limits[PHASE_SEND])
+
+    def abort(self) -> None:
+        self.release(OUTCOME_CANCELLED, False)
+        self._gone()
+        self.client.abort()
+
+    def drain(self) -> None:
+        """End after the exchange that is under way, at once when there is none."""
+        self.draining = True
+        if self._started == 0.0 and self._phase == PHASE_KEEP_ALIVE and self.session is not None:
+            self.session.expired(PHASE_KEEP_ALIVE)
+
+    def _gone(self) -> None:
+        """The client connection has ended for every purpose."""
+        if self.open:
+            self.open = False
+            self.host.closed(self)
+            if self.left is not None:
+                self.left()
+
+    def tick(self, now: float) -> None:
+        """Called a few times a second: deadlines, and clients that take nothing."""
+        if not self._closing and (self.client.queued or self._client_blocks()):
+            self._watch_client(now)
+            return
+        self._stalled_since = 0.0
+        if now >= self.deadline:
+            self._expire()
+
+    def _client_blocks(self) -> bool:
+        client = self.client
+        return isinstance(client, Stream) and client.pump_out is not None
+
+    def _watch_client(self, now: float) -> None:
+        """While the client does not take what we have, it alone is to blame for any silence."""
+        moved = self._bytes_out - self.client.queued
+        self.deadline = now + self._limits[self._phase]
+        if moved != self._moved or self._stalled_since == 0.0:
+            self._moved = moved
+            self._stalled_since = now
+        elif now - self._stalled_since > self._limits[PHASE_SEND]:
+            self._phase = PHASE_SEND
+            self._expire()
+
+    def _expire(self) -> None:
+        if self._closing:
+            self._gone()
+            self.client.close()
+            return
+        session = self.session
+        if session is None:
+            self._gone()
+            self.client.close()
+        elif self._phase == PHASE_CONNECT:
+            if self._dialing is not None:
+                self._dialing.cancel()
+                self._dialing = None
+            self._note_failure(OSError("connect timed out"))
+            self._give_slot(Outcome.CONNECT_FAILED)
+            session.server_failed(504)
+        elif self._phase == PHASE_QUEUE:
+            if self._ticket is not None:
+                self._ticket.cancel()
+                self._ticket = None
+            self.failure = 503
+            session.server_failed(503)
+        else:
+            phase = self._phase
+            if phase == PHASE_BODY and self.server is not None and self.server.queued:
+                phase = PHASE_FIRST_BYTE  # the server does not take the body: its fault
+            self.phase(PHASE_NONE)
+            session.expired(phase)
+
+    # ------------------------------------------------------------------ streams
+
+    def stream_data(self, stream: ByteStream, data: bytes) -> None:
+        session = self.session
+        if stream is self.client:
+            if self._closing or session is None:
+                return
+            if self._left[CLIENT] == 0:
+                session.client_data(data)
+            else:
+                self._copy(CLIENT, data)
+        elif stream is self.server and session is not None:
+            if self._left[SERVER] == 0:
+                session.server_data(data)
+            else:
+                self._copy(SERVER, data)
+
+    def _copy(self, source: int, data: bytes) -> None:
+        """Pass on relayed bytes; what lies beyond them is the session's."""
+        session = self.session
+        assert session is not None
+        left = self._left[source]
+        target = SERVER if source == CLIENT else CLIENT
+        self.deadline = self.host.now() + self._limits[self._phase]
+        if left < 0 or len(data) < left:
+            self.send(target, data)
+            if left > 0:
+                self._left[source] = left - len(data)
+            return
+        rest = data[left:]
+        self.send(target, data[:left] if rest else data)
+        self._left[source] = 0
+        session.relayed(source)
+        if rest and source == CLIENT and not self._closing and self.open:
+            session.client_data(rest)
+
+    def stream_eof(self, stream: ByteStream) -> None:
+        session = self.session
+        if stream is self.client:
+            if self._closing or session is None:
+                self._gone()
+                stream.close()
+            elif self._left[CLIENT] < 0:
+                self._left[CLIENT] = 0
+                self._splice[CLIENT] = None
+                session.relayed(CLIENT)
+            else:
+                session.client_eof()
+        elif stream is self.server and session is not None:
+            if self._left[SERVER] < 0:
+                self._left[SERVER] = 0
+                self._splice[SERVER] = None
+                session.relayed(SERVER)
+            else:
+                session.server_eof()
+
+    def stream_lost(self, stream: ByteStream, error: OSError) -> None:
+        session = self.session
+        if stream is self.client:
+            self._stop_relays()
+            was_open = self.open
+            self._gone()
+            if session is not None and was_open and not self._closing:
+                session.client_lost()
+        elif stream is self.server:
+            self._stop_relays()
+            self.server = None
+            if session is not None:
+                session.server_lost()
+
+    def stream_drained(self, stream: ByteStream) -> None:
+        if stream is self.client:
+            if self.server is not None:
+                self.server.resume(FULL)
+            if self._closing and not self._lingering:
+                self._gone()
+                stream.close()
+            elif self._left[SERVER]:
+                self._try_splice(SERVER)
+        else:
+            self.client.resume(FULL)
+            if self._left[CLIENT]:
+                self._try_splice(CLIENT)
+
+    # ------------------------------------------------------------------ splice
+
+    def _try_splice(self, source: int) -> None:
+        left = self._left[source]
+        server = self.server
+        if server is None or self._splice[source] is not None or (0 < left < SPLICE_MIN):
+            return
+        client = self.client
+        if not (client.can_splice and server.can_splice):
+            return
+        assert isinstance(client, Stream)
+        assert isinstance(server, Stream)
+        origin, target = (client, server) if source == CLIENT else (server, client)
+        if target.queued == 0 and not origin.at_eof:
+            self._splice[source] = Splice(origin, target, left, self, self.host.pipes)
+
+    def relay_moved(self, splice: Splice, count: int) -> None:
+        if splice is self._splice[CLIENT]:
+            self._bytes_in += count
+        else:
+            self._bytes_out += count
+        self.deadline = self.host.now() + self._limits[self._phase]
+
+    def relay_done(self, splice: Splice) -> None:
+        source = CLIENT if splice is self._splice[CLIENT] else SERVER
+        self._splice[source] = None
+        self._left[source] = 0
+        if self.session is not None:
+            self.session.relayed(source)
+
+    def _stop_relays(self) -> None:
+        self._left[CLIENT] = self._left[SERVER] = 0
+        for source in (CLIENT, SERVER):
+            splice = self._splice[source]
+            if splice is not None:
+                self._splice[source] = None
+                splice.stop()

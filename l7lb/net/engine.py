@@ -1,0 +1,284 @@
+"""Everything that one worker does on the data path: listeners, services, pools, connections.
+
+The director's worker gives it specifications, sockets and updates; it gives back status and
+events. Knows no file and no other process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from l7lb.model import ClusterSpec, ListenSpec, LogFormat, PoolSpec, ServiceSpec
+from l7lb.net.access_log import AccessLog
+from l7lb.net.certificates import CertificateStore
+from l7lb.net.dial import IdleConnections
+from l7lb.net.host import Connection, Dialer
+from l7lb.net.listener import Listener
+from l7lb.net.mirror import Mirror
+from l7lb.net.poller import Poller
+from l7lb.net.relay import PipePool
+from l7lb.net.service import Service
+from l7lb.net.upstream import Upstream
+from l7lb.pool.cells import CONNECT_FAILURES, CONNECTS
+from l7lb.pool.environment import PoolEnvironment
+from l7lb.pool.indices import Indices
+from l7lb.pool.pool import Pool
+from l7lb.pool.server import Server, ServerUpdate
+from l7lb.pool.shared import SharedCounters
+from l7lb.ports import SystemClock
+
+TICK_S = 0.1
+SWEEP_EVERY = 5
+"""Ticks between two looks at every connection's deadline."""
+log = logging.getLogger("l7lb.net")
+Report = Callable[[dict[str, object]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEnvironment:
+    """What the process gives its engine."""
+
+    counters: SharedCounters
+    report: Report
+    """Takes an event for the supervisor."""
+    secret: bytes = b""
+    workers: int = 1
+
+
+class Engine:
+    """Lives in one event loop. `close()` it before the loop ends."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, env: EngineEnvironment) -> None:
+        self.loop = loop
+        self.env = env
+        self.counters = env.counters
+        self.poller = Poller(loop)
+        self.pipes = PipePool()
+        self.now = time.monotonic
+        self.random = random.Random().random
+        self.services: dict[str, Service] = {}
+        self.pools: dict[str, Pool] = {}
+        self.drivers: set[Connection] = set()
+        self.draining = False
+        self._spec: ClusterSpec | None = None
+        self._listeners: dict[tuple[str, int], Listener] = {}
+        self._idle: dict[Server, IdleConnections] = {}
+        self._pool_of: dict[Server, Pool] = {}
+        self._logs: dict[str, AccessLog] = {}
+        self._mirror = Mirror(self)
+        self._ticks = 0
+        prefix = os.urandom(6).hex().encode()
+        self._request_ids = itertools.count(1)
+        self._id_prefix = prefix
+        self._timer = loop.call_later(TICK_S, self._tick)
+
+    # ------------------------------------------------------------------ configuration
+
+    def apply(self, spec: ClusterSpec, indices: Indices) -> None:
+        """Take a specification: first, and at every reload. What did not change keeps its state.
+
+        Raises ValueError (a certificate cannot be read) before anything has changed.
+        """
+        stores = self._certificates(spec)
+        for name, pool_spec in spec.pools.items():
+            numbers = {s.name: indices.servers[name, s.name] for s in pool_spec.servers}
+            self._apply_pool(pool_spec, numbers)
+        for name in set(self.pools) - set(spec.pools):
+            self._retire(self.pools.pop(name).servers)
+        self._apply_logs(spec)
+        self.services = {
+            name: Service(
+                service, indices.services[name], self.pools, self._logs.get(name), self._request_id
+            )
+            for name, service in spec.services.items()
+        }
+        self._spec = spec
+        for (name, position), listener in self._listeners.items():
+            if name in spec.services and position < len(spec.services[name].listen):
+                listen = spec.services[name].listen[position]
+                listener.configure(spec.services[name], listen, stores.get((name, position)))
+
+    def _certificates(self, spec: ClusterSpec) -> dict[tuple[str, int], CertificateStore]:
+        return {
+            (service.name, position): CertificateStore(listen.tls)
+            for service in spec.services.values()
+            for position, listen in enumerate(service.listen)
+            if listen.tls is not None
+        }
+
+    def _apply_pool(self, spec: PoolSpec, numbers: Mapping[str, int]) -> None:
+        pool = self.pools.get(spec.name)
+        if pool is None:
+            env = PoolEnvironment(
+                SystemClock(), self.counters, self.random, self.env.secret, self.env.workers
+            )
+            pool = Pool(spec, numbers, env)
+            pool.on_outlier = lambda server, until: self._outlier(spec.name, server, until)
+            self.pools[spec.name] = pool
+        elif pool.spec != spec:
+            self._retire(pool.reconfigure(spec, numbers))
+        for server in pool.servers:
+            self._pool_of[server] = pool
+            if spec.reuse and not spec.send_proxy:
+                idle = self._idle.setdefault(server, IdleConnections(spec.max_idle))
+                idle.limit = spec.max_idle
+            elif server in self._idle:
+                self._idle.pop(server).close()
+
+    def _retire(self, servers: list[Server]) -> None:
+        """Servers that left: idle connections go at once, open sessions end by themselves."""
+        for server in servers:
+            self._pool_of.pop(server, None)
+            idle = self._idle.pop(server, None)
+            if idle is not None:
+                idle.close()
+
+    def _apply_logs(self, spec: ClusterSpec) -> None:
+        for name, service in spec.services.items():
+            old = self._logs.get(name)
+            if old is not None and old.spec == service.access_log:
+                old.reopen()
+                continue
+            if old is not None:
+                self._logs.pop(name).close()
+            if service.access_log.format is not LogFormat.OFF:
+                self._logs[name] = AccessLog(service.access_log)
+        for name in set(self._logs) - set(spec.services):
+            self._logs.pop(name).close()
+
+    def listen(self, service: str, position: int, sock: socket.socket) -> None:
+        """Accept on this socket for `ServiceSpec.listen[position]`. The engine owns the socket."""
+        self.unlisten(service, position)
+        spec, listen = self._listen_spec(service, position)
+        store = CertificateStore(listen.tls) if listen.tls is not None else None
+        listener = Listener(self, sock, spec, listen, store)
+        self._listeners[service, position] = listener
+
+    def unlisten(self, service: str, position: int) -> None:
+        listener = self._listeners.pop((service, position), None)
+        if listener is not None:
+            listener.close()
+
+    def _listen_spec(self, service: str, position: int) -> tuple[ServiceSpec, ListenSpec]:
+        assert self._spec is not None
+        spec = self._spec.services[service]
+        return spec, spec.listen[position]
+
+    def update(self, pool: str, update: ServerUpdate) -> None:
+        """Health, administration or address of one server has changed."""
+        if pool in self.pools:
+            self.pools[pool].apply(update)
+
+    def reopen_logs(self) -> None:
+        for access_log in self._logs.values():
+            access_log.reopen()
+
+    # ------------------------------------------------------------------ for drivers
+
+    def idle(self, server: Server) -> IdleConnections | None:
+        """Where this server's open connections wait; None: they are not kept."""
+        return self._idle.get(server)
+
+    def dial(self, pool: Pool, server: Server, dialer: Dialer) -> Upstream:
+        """Open a connection; answers by `dialer.dialed`. The dialer holds the deadline."""
+        self.counters.count(server.index, CONNECTS)
+        return Upstream(self.poller, pool.spec, server, dialer)
+
+    def note_failure(self, server: Server, error: OSError | None) -> None:
+        """A connect failed: counted and, at information level, logged."""
+        self.counters.count(server.index, CONNECT_FAILURES)
+        log.info("connect failed", extra={"server": server.name, "reason": str(error)})
+
+    def mirror(self, pool: Pool, head: bytes, body: bytes) -> None:
+        self._mirror.send(pool, head, body)
+
+    def opened(self, connection: Connection) -> None:
+        self.drivers.add(connection)
+        self.counters.opened(connection.service.number)
+
+    def closed(self, connection: Connection) -> None:
+        if connection in self.drivers:
+            self.drivers.discard(connection)
+            self.counters.closed(connection.service.number)
+
+    def _request_id(self) -> bytes:
+        return b"%b-%x" % (self._id_prefix, next(self._request_ids))
+
+    def _outlier(self, pool: str, server: Server, until: float) -> None:
+        self.env.report(
+            {"event": "ejected", "pool": pool, "server": server.name, "for_s": until - self.now()}
+        )
+
+    # ------------------------------------------------------------------ time
+
+    def _tick(self) -> None:
+        self._timer = self.loop.call_later(TICK_S, self._tick)
+        for pool in self.pools.values():
+            pool.tick()
+        self._ticks += 1
+        if self._ticks % SWEEP_EVERY == 0:
+            now = self.now()
+            for driver in list(self.drivers):
+                driver.tick(now)
+            for idle in self._idle.values():
+                idle.sweep(now)
+            self._mirror.sweep(now)
+
+    # ------------------------------------------------------------------ the end
+
+    async def drain(self, deadline_s: float) -> int:
+        """Accept no more, let sessions end. Returns how many had to be cut."""
+        self.draining = True
+        for key in list(self._listeners):
+            self.unlisten(*key)
+        for driver in list(self.drivers):
+            driver.drain()
+        until = self.now() + deadline_s
+        while self.drivers and self.now() < until:
+            await asyncio.sleep(TICK_S)
+        left = len(self.drivers)
+        for driver in list(self.drivers):
+            driver.abort()
+        return left
+
+    def close(self) -> None:
+        """Cut everything at once."""
+        self._timer.cancel()
+        for key in list(self._listeners):
+            self.unlisten(*key)
+        for driver in list(self.drivers):
+            driver.abort()
+        self._mirror.close()
+        for idle in self._idle.values():
+            idle.close()
+        for access_log in self._logs.values():
+            access_log.close()
+        self.pipes.close()
+        self.poller.close()
+
+    def status(self) -> dict[str, object]:
+        """JSON: what this worker knows now."""
+        return {
+            "connections": len(self.drivers),
+            "draining": self.draining,
+            "services": {
+                name: {
+                    "connections": sum(d.service.name == name for d in self.drivers),
+                    "log_lines_dropped": self._logs[name].dropped if name in self._logs else 0,
+                }
+                for name in self.services
+            },
+            "pools": {name: pool.view() for name, pool in self.pools.items()},
+            "idle": {
+                self._pool_of[server].spec.name + "/" + server.name: len(idle)
+                for server, idle in self._idle.items()
+            },
+        }

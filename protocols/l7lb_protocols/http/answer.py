@@ -1,0 +1,283 @@
+"""The answer's half of an HTTP/1.1 dialogue: from the server's bytes to the client's, and all the
+ways in which an exchange ends.
+
+    answer   NONE → CONNECT → HEAD → LENGTH | CHUNKED | EOF → NONE …
+             TUNNEL after 101, or 2xx to CONNECT
+
+Knows no socket, no pool and no clock: it acts through `Wire` only. The request's half is
+`session.HttpSession`.
+"""
+
+from __future__ import annotations
+
+from l7lb_protocols.http.chunked import ChunkScanner
+from l7lb_protocols.http.errors import HttpRefusal
+from l7lb_protocols.http.forwarded import ClientInfo, Forwarding, ForwardPolicy
+from l7lb_protocols.http.refusals import reply as refusal
+from l7lb_protocols.http.render import edited_response, local_reply
+from l7lb_protocols.http.response import CHUNKED, LENGTH, NO_BODY, ResponseScanner
+from l7lb_protocols.http.scanner import RequestScanner
+from l7lb_protocols.wire import (
+    CLIENT,
+    OUTCOME_FAILED,
+    OUTCOME_OK,
+    PHASE_BETWEEN,
+    PHASE_FIRST_BYTE,
+    PHASE_TUNNEL,
+    SERVER,
+    Decision,
+    Wire,
+)
+
+ASK_HEAD, ASK_LENGTH, ASK_CHUNKED, ASK_DONE, ASK_TUNNEL = range(5)
+ANSWER_NONE, ANSWER_CONNECT, ANSWER_HEAD, ANSWER_LENGTH, ANSWER_CHUNKED, ANSWER_EOF, ANSWER_TUNNEL = range(7)  # fmt: skip
+
+GATEWAY_FAILURES = frozenset((502, 503, 504))
+MAX_INTERIM = 32
+"""1xx responses to one request."""
+
+
+class HttpSettings:
+    """What all sessions of one service share in one worker. The scanners are read synchronously,
+    so one pair serves every session."""
+
+    def __init__(
+        self,
+        requests: RequestScanner,
+        responses: ResponseScanner,
+        policy: ForwardPolicy,
+        max_body: int = 0,
+        max_pipeline: int = 65536,
+    ) -> None:
+        self.requests = requests
+        self.responses = responses
+        self.policy = policy
+        self.max_body = max_body
+        self.max_pipeline = max_pipeline
+
+
+class AnswerSide:
+    """The public attributes are for the access log (`wire.Exchange`)."""
+
+    def __init__(self, wire: Wire, settings: HttpSettings, client: ClientInfo) -> None:
+        self.wire = wire
+        self.settings = settings
+        self.client = client
+        self.forwarding = Forwarding(settings.policy, client)
+        self.ask = ASK_HEAD
+        self.answer = ANSWER_NONE
+        self.closing = False
+        self.keep = True
+        self.pending = b""
+        self.early = b""
+        self.raw = b""
+        """The request head as it came: scanned again for a retry."""
+        self.head = b""
+        """The request head as it is forwarded."""
+        self.decision: Decision | None = None
+        self.minor = 1
+        self.method = b""
+        self.target = b""
+        self.host = b""
+        self.agent: bytes | None = None
+        self.referer: bytes | None = None
+        self.status = 0
+        self.body_sent = False
+        self.tries = 0
+        self.flags = ""
+        self.request_id = b""
+        self._left = 0
+        self._interim = 0
+        self._body_size = 0
+        self._server_keep = False
+        self._in_head = False
+        self._held = False
+        self._half_closed = 0
+        self._same_tried = False
+        self._ask_chunks: ChunkScanner | None = None
+        self._answer_chunks: ChunkScanner | None = None
+        self._mirrored: list[bytes] | None = None
+
+    def server_data(self, data: bytes) -> None:
+        if self.answer == ANSWER_HEAD:
+            if self.early:
+                data = self.early + data
+                self.early = b""
+            try:
+                self._response(data)
+            except HttpRefusal:
+                self.flags += "B"
+                self._fail(502, OUTCOME_FAILED)
+        elif self.answer == ANSWER_CHUNKED:
+            self._server_chunks(data, 0, b"")
+        else:
+            self._server_keep = False
+
+    def _response(self, data: bytes) -> None:
+        """Raises HttpRefusal when the server breaks the protocol."""
+        head = self.settings.responses
+        start = 0
+        while True:
+            end = head.scan(data, start, self.method)
+            if end == 0:
+                self.early = data[start:]
+                self.wire.phase(PHASE_FIRST_BYTE if not self.early else PHASE_BETWEEN)
+                return
+            if head.status >= 200 or head.status == 101:
+                break
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                raise HttpRefusal(502, "too many interim responses", "RFC 9110 §15.2")
+            if self.minor:
+                self.wire.send(CLIENT, head.forward(b""))
+            start = end
+        self._final(head, data, end)
+
+    def _final(self, head: ResponseScanner, data: bytes, end: int) -> None:
+        status = head.status
+        self.status = status
+        self._server_keep = head.keep_alive
+        self.wire.answered(status, head.cookies_set)
+        if status == 101 or (self.method == b"CONNECT" and status < 300):
+            self._tunnel(head, data, end)
+            return
+        framing = head.framing
+        if self.ask != ASK_DONE or framing > CHUNKED or (framing == CHUNKED and self.minor == 0):
+            self.keep = False
+        if self.wire.draining:
+            self.keep = False
+        out = self._response_head(head)
+        if framing == LENGTH:
+            body = data[end : end + head.content_length]
+            self._left = head.content_length - len(body)
+            self.wire.send(CLIENT, out + body)
+            if self._left:
+                self.answer = ANSWER_LENGTH
+                self.wire.phase(PHASE_BETWEEN)
+                self.wire.relay(SERVER, self._left)
+            else:
+                self._finish(end + len(body) < len(data))
+        elif framing == NO_BODY:
+            self.wire.send(CLIENT, out)
+            self._finish(end < len(data))
+        elif framing == CHUNKED:
+            self.answer = ANSWER_CHUNKED
+            self._answer_chunks = ChunkScanner(decode=self.minor == 0)
+            self._server_chunks(data, end, out)
+        else:
+            self.answer = ANSWER_EOF
+            self.wire.send(CLIENT, out + data[end:])
+            self.wire.phase(PHASE_BETWEEN)
+            self.wire.relay(SERVER, -1)
+
+    def _response_head(self, head: ResponseScanner) -> bytes:
+        added = b""
+        if self.wire.set_cookie:
+            added = b"Set-Cookie: " + self.wire.set_cookie + b"\r\n"
+        if not self.keep:
+            added += b"Connection: close\r\n"
+        elif self.minor == 0:
+            added += b"Connection: keep-alive\r\n"
+        decision = self.decision
+        if decision is not None and decision.edit_response is not None:
+            return edited_response(head, decision, added)
+        return head.forward(added)
+
+    def _server_chunks(self, data: bytes, start: int, head: bytes) -> None:
+        chunks = self._answer_chunks
+        assert chunks is not None
+        try:
+            end = chunks.scan(data, start)
+        except HttpRefusal:
+            if head:
+                self.wire.send(CLIENT, head)
+            self.flags += "B"
+            self._cut(OUTCOME_FAILED)
+            return
+        output = chunks.output
+        if head or output:
+            self.wire.send(CLIENT, head + output)
+        if chunks.done:
+            self._answer_chunks = None
+            self._finish(end < len(data))
+        else:
+            self.wire.phase(PHASE_BETWEEN)
+
+    def _tunnel(self, head: ResponseScanner, data: bytes, end: int) -> None:
+        """Both ways until both have ended (RFC 9110 §7.8, §9.3.6)."""
+        self.answer = ANSWER_TUNNEL
+        self.ask = ASK_TUNNEL
+        self.keep = False
+        self.wire.send(CLIENT, head.forward(b"", 0, head.status == 101) + data[end:])
+        if self.pending:
+            self.wire.send(SERVER, self.pending)
+            self.pending = b""
+        if self._held:
+            self._held = False
+            self.wire.hold(False)
+        self.wire.phase(PHASE_TUNNEL)
+        self.wire.relay(CLIENT, -1)
+        self.wire.relay(SERVER, -1)
+
+    def _finish(self, leftover: bool) -> None:
+        """The answer is whole."""
+        outcome = OUTCOME_FAILED if self.status in GATEWAY_FAILURES else OUTCOME_OK
+        reusable = self._server_keep and not leftover and self.ask == ASK_DONE
+        self.wire.release(outcome, reusable)
+        self._end_exchange()
+        if not self.closing:
+            self._next()
+
+    def _end_exchange(self) -> None:
+        self.wire.log(self)
+        self.answer = ANSWER_NONE
+        self.early = b""
+        if self.keep and self.ask == ASK_DONE:
+            self.ask = ASK_HEAD
+        else:
+            self._close()
+
+    def _reply_locally(self, decision: Decision) -> None:
+        assert decision.reply is not None
+        status, fields, body = decision.reply
+        if self.ask != ASK_DONE or self.wire.draining:
+            self.keep = False
+        self.status = status
+        self.wire.send(CLIENT, local_reply(status, fields, body, self))
+        self._end_exchange()
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """The request cannot be understood or taken: say so and close, forward nothing."""
+        self.keep = False
+        self.status = status
+        self.flags += "R"
+        self.wire.send(CLIENT, refusal(status, reason.encode()))
+        self._end_exchange()
+
+    def _fail(self, status: int, outcome: int) -> None:
+        """No answer from a server: ours instead. The client may go on if its request is whole."""
+        self.wire.release(outcome, False)
+        if self.ask != ASK_DONE or self.wire.draining:
+            self.keep = False
+        self.status = status
+        self.wire.send(CLIENT, local_reply(status, [], b"", self))
+        self._end_exchange()
+        if not self.closing:
+            self._next()
+
+    def _cut(self, outcome: int) -> None:
+        """The answer cannot be finished: break off so that nobody takes it for whole."""
+        self.wire.release(outcome, False)
+        self.wire.log(self)
+        self.answer = ANSWER_NONE
+        self.closing = True
+        self.wire.abort()
+
+    def _close(self) -> None:
+        if not self.closing:
+            self.closing = True
+            self.wire.close(self.ask != ASK_DONE or self.pending != b"")
+
+    def _next(self) -> None:
+        """The dialogue goes on: `session.HttpSession` serves what the client has sent already."""
+        raise AssertionError("defined by the request's half")
