@@ -28,7 +28,7 @@ class Indices:
     services: Mapping[str, int] = field(default_factory=dict)
 
 
-class TooMany(Exception):  # noqa: N818 - reads as what it says
+class TooMany(Exception):
     """The shared counters have no room for this many names."""
 
 
@@ -66,6 +66,10 @@ class Numbers(Generic[Key]):
         self._freed = {key: rest for key, rest in remembered.items() if rest[0] not in taken}
         self._owned = dict(planned)
         return fresh
+
+    def numbers(self) -> list[int]:
+        """All that are in use or at rest."""
+        return [*self._owned.values(), *(number for number, _ in self._freed.values())]
 
     def _remembered(self, key: Key) -> int | None:
         number = self._owned.get(key)
@@ -116,3 +120,7 @@ class IndexTable:
             self._servers.commit(indices.servers, now_s),
             self._services.commit(indices.services, now_s),
         )
+
+    def numbers(self) -> tuple[list[int], list[int]]:
+        """The numbers of servers and of services under which anything may be counted now."""
+        return self._servers.numbers(), self._services.numbers()

@@ -1,0 +1,144 @@
+"""The administrator's drains and weights: kept in a file, applied at start and after a reload.
+
+Owns the file. Must not know pools; what left the rules file is forgotten.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from l7lb.pool.indices import ServerKey
+from l7lb.pool.server import Admin, ServerUpdate
+
+FILE = "admin.json"
+LIMIT_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class AdminEntry:
+    """What the administrator said of one server. Wall clock: it must outlive a restart."""
+
+    admin: Admin = Admin.READY
+    drain_until_s: float = 0.0
+    weight: int | None = None
+    since_s: float = 0.0
+
+    @property
+    def is_plain(self) -> bool:
+        return self.admin is Admin.READY and self.weight is None
+
+
+class AdminState:
+    """All entries. Every change is on disk when the call returns; raises OSError."""
+
+    def __init__(self, directory: Path, now: Callable[[], float]) -> None:
+        self._path = directory / FILE
+        self._now = now
+        self._entries: dict[ServerKey, AdminEntry] = {}
+
+    def load(self) -> None:
+        """Read the file. Raises ValueError when it is not ours, and leaves it alone."""
+        try:
+            with self._path.open("rb") as file:
+                raw = json.loads(file.read(LIMIT_BYTES))
+            self._entries = {
+                (str(entry.pop("pool")), str(entry.pop("server"))): _entry(entry)
+                for entry in raw["servers"]
+            }
+        except FileNotFoundError:
+            return
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{self._path}: not a state file: {error!r}") from error
+
+    def put_aside(self) -> Path:
+        """Rename a file that cannot be read, for somebody to look at. Raises OSError."""
+        return self._path.rename(self._path.with_suffix(".unreadable"))
+
+    def get(self, key: ServerKey) -> AdminEntry:
+        return self._entries.get(key, AdminEntry())
+
+    def set_admin(self, key: ServerKey, admin: Admin, drain_until_s: float = 0.0) -> None:
+        entry = replace(self.get(key), admin=admin, drain_until_s=drain_until_s)
+        self._put(key, entry)
+
+    def set_weight(self, key: ServerKey, weight: int | None) -> None:
+        """None: the file's."""
+        self._put(key, replace(self.get(key), weight=weight))
+
+    def keep_only(self, keys: Iterable[ServerKey]) -> list[ServerKey]:
+        """Forget servers that left; returns them."""
+        kept = set(keys)
+        gone = [key for key in self._entries if key not in kept]
+        for key in gone:
+            del self._entries[key]
+        if gone:
+            self._save()
+        return gone
+
+    def updates(self, monotonic_s: float) -> list[tuple[str, ServerUpdate]]:
+        """All entries as updates for pools, on the monotonic clock."""
+        return [(pool, self.update((pool, name), monotonic_s)) for pool, name in self._entries]
+
+    def update(self, key: ServerKey, monotonic_s: float) -> ServerUpdate:
+        """The entry as an update for its pool, whole: also what is back to normal."""
+        entry = self.get(key)
+        until_s = monotonic_s + (entry.drain_until_s - self._now())
+        return ServerUpdate(
+            name=key[1],
+            admin=entry.admin,
+            drain_until=until_s if entry.admin is Admin.DRAIN else None,
+            weight=-1 if entry.weight is None else entry.weight,
+        )
+
+    def _put(self, key: ServerKey, entry: AdminEntry) -> None:
+        before = dict(self._entries)
+        if entry.is_plain:
+            self._entries.pop(key, None)
+        else:
+            self._entries[key] = replace(entry, since_s=self._now())
+        try:
+            self._save()
+        except OSError:
+            self._entries = before
+            raise
+
+    def _save(self) -> None:
+        servers = [
+            {"pool": pool, "server": server, **asdict(entry)}
+            for (pool, server), entry in sorted(self._entries.items())
+        ]
+        write_atomically(self._path, json.dumps({"servers": servers}, indent=1).encode())
+
+
+def _entry(raw: dict[str, object]) -> AdminEntry:
+    weight = raw.get("weight")
+    return AdminEntry(
+        admin=Admin(str(raw["admin"])),
+        drain_until_s=float(str(raw["drain_until_s"])),
+        weight=None if weight is None else int(str(weight)),
+        since_s=float(str(raw["since_s"])),
+    )
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Old or new, never half, also after a power cut. Readable by the owner alone."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)  # noqa: PTH105 - one call, no Path needed
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
