@@ -57,7 +57,7 @@ def select(servers: Sequence[Server], panic_threshold: float, now_s: float) -> S
         return Selection(healthy, spares)
     if not healthy and spares:
         return Selection(spares, is_backup=True)
-    if panic_threshold > 0:
+    if panic_threshold > 0 and ready:
         return Selection(primaries or backups, spares, is_panic=True, is_backup=not primaries)
     return Selection()
 

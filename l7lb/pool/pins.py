@@ -137,7 +137,8 @@ class PinnedByHash(Pins):
         kind = "key" if self.spec.key is None else str(self.spec.key.kind)
         server = self.find(facts)
         if server is None:
-            return None, f"the request has no {kind} to hash"
+            why = "no server keeps clients" if not self._shape else f"the request has no {kind}"
+            return None, f"{why}: nothing to hash"
         return server, f"hash of the {kind} points to {server.name}"
 
     def _build(self, servers: Sequence[Server]) -> Rendezvous[Server]:

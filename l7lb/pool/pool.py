@@ -160,6 +160,8 @@ class Pool:
     def _serve(self) -> None:
         """Give free places to those who wait, the longest wait first."""
         while True:
+            if self._stale:
+                self._settle()
             for ticket in self.line.heads():
                 if ticket.pinned is not None and self.is_full(ticket.pinned):
                     continue

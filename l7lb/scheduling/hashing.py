@@ -1,4 +1,4 @@
-"""What the hashes share: 64 bits, the same in every process and on every machine; tables of them."""
+"""What the hashes share: 64 bits, the same in every process and machine, and walks of tables."""
 
 from __future__ import annotations
 
