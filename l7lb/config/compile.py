@@ -11,12 +11,13 @@ from ipaddress import ip_address
 from l7lb.config import compile_pool, compile_service
 from l7lb.config.addresses import UNIX
 from l7lb.config.hints import LATER_KEYS, LATER_PROTOCOLS, nearest
-from l7lb.config.nodes import Mapping, Plain, Scalar
+from l7lb.config.nodes import Listing, Mapping, Node, Plain, Scalar
 from l7lb.config.refusal import Refusal
-from l7lb.config.schema import PROTOCOLS, Cluster, Director, Service
+from l7lb.config.schema_cluster import PROTOCOLS, Cluster, Director, Service
 from l7lb.config.schema_pool import Pool
 from l7lb.config.scope import Scope
 from l7lb.config.texts import name as checked_name
+from l7lb.config.units import shown
 from l7lb.config.validate import known_keys, validated
 from l7lb.model import ClusterSpec, DirectorSpec, PoolSpec, ServiceSpec
 
@@ -37,23 +38,29 @@ def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
 
 def _drop_empty(root: Mapping, scope: Scope) -> None:
     """A key without a value is a slip; what it would mean can only be guessed."""
-    open_nodes = [root]
+    open_nodes: list[Node] = [root]
     seen: set[int] = set()
     while open_nodes:
         node = open_nodes.pop()
         if id(node) in seen:
             continue
         seen.add(id(node))
-        children = node.items if not isinstance(node, Mapping) else None
-        if isinstance(node, Mapping):
-            for key, entry in list(node.entries.items()):
-                if isinstance(entry.value, Scalar) and entry.value.value is None:
-                    scope.problems.add(
-                        entry.key_place, f"key '{key}' has no value", "leave it out, or fill it in"
-                    )
-                    del node.entries[key]
-            children = [entry.value for entry in node.entries.values()]
-        open_nodes += [child for child in children or () if not isinstance(child, Scalar)]
+        match node:
+            case Mapping():
+                _drop_empty_keys(node, scope)
+                open_nodes += [entry.value for entry in node.entries.values()]
+            case Listing():
+                open_nodes += node.items
+            case Scalar():
+                pass
+
+
+def _drop_empty_keys(node: Mapping, scope: Scope) -> None:
+    for key, entry in list(node.entries.items()):
+        if isinstance(entry.value, Scalar) and entry.value.value is None:
+            message = f"key {shown(key)} has no value"
+            scope.problems.add(entry.key_place, message, "leave it out, or fill it in")
+            del node.entries[key]
 
 
 def _refuse_unknown_sections(root: Mapping, scope: Scope) -> None:
@@ -63,7 +70,7 @@ def _refuse_unknown_sections(root: Mapping, scope: Scope) -> None:
             scope.at(key).key_problem(f"section '{key}' is not supported by this version")
         elif key not in known:
             scope.at(key).key_problem(
-                f"unknown key '{key[:60]}'", nearest(key, known, "known keys")
+                f"unknown key {shown(key)}", nearest(key, known, "known keys")
             )
 
 

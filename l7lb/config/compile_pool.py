@@ -6,19 +6,8 @@ from dataclasses import replace
 
 from l7lb.config import credentials
 from l7lb.config.addresses import UNIX
-from l7lb.config.schema_pool import (
-    LEARNED_TIMEOUT_S,
-    Check,
-    Key,
-    Outlier,
-    Persistence,
-    Pool,
-    Retry,
-    Scheduler,
-    Server,
-    ServerTlsSection,
-    SourceKey,
-)
+from l7lb.config.schema_keys import LEARNED_TIMEOUT_S, Key, Persistence, Scheduler, SourceKey
+from l7lb.config.schema_pool import Check, Outlier, Pool, Retry, Server, ServerTlsSection
 from l7lb.config.scope import Scope
 from l7lb.config.validate import Valid
 from l7lb.model import (
@@ -47,7 +36,7 @@ HASHING = frozenset(
         SchedulerKind.HASH,
     }
 )
-HTTP_ONLY = ("method", "host", "status", "body", "body_limit")
+HTTP_ONLY = ("method", "host", "status", "body", "body_limit", "tls")
 DEFAULT_CHECK = CheckSpec()
 COOKIE_ONLY = ("same_site", "path", "domain")
 PERSISTENCE_DETAILS = {
@@ -202,7 +191,7 @@ def _persistence(persistence: Persistence | None, scope: Scope) -> PersistenceSp
                 f"'{detail}' means nothing with {kind}", f"it goes with {', '.join(takers)}"
             )
     if kind == "cookie":
-        return _cookie(persistence, scope)
+        return _cookie(persistence)
     if kind == "learned":
         return _learned(persistence, scope)
     given = getattr(persistence, kind)
@@ -213,7 +202,7 @@ def _persistence(persistence: Persistence | None, scope: Scope) -> PersistenceSp
     return PersistenceSpec(PersistenceKind.HASH, key=key)
 
 
-def _cookie(persistence: Persistence, scope: Scope) -> PersistenceSpec:
+def _cookie(persistence: Persistence) -> PersistenceSpec:
     assert persistence.cookie is not None
     spec = PersistenceSpec(PersistenceKind.COOKIE, persistence.cookie)
     return replace(
@@ -266,7 +255,7 @@ def _check(check: Check, pool_tls: ServerTls | None, scope: Scope) -> CheckSpec:
 def _refuse_without_effect(check: Check, kind: CheckKind, scope: Scope) -> None:
     idle = () if kind is CheckKind.HTTP else HTTP_ONLY
     if kind in {CheckKind.ICMP, CheckKind.NONE}:
-        idle = (*idle, "port", "tls")
+        idle = (*idle, "port")
     for key in idle:
         if key in check.model_fields_set:
             scope.at(key).key_problem(f"'{key}' means nothing with {kind}")

@@ -21,22 +21,9 @@ from l7lb.model import (
     Timeouts,
     ValueMatch,
 )
-from l7lb.routing import templates
+from l7lb.routing import edits, templates
 from l7lb.routing.captures import capture_count
 
-FRAMING = frozenset(
-    {
-        b"connection",
-        b"content-length",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
-"""Fields that say how a message is framed or a connection used: ours to write, RFC 9110 §7.6.1."""
 NO_BODY = frozenset({204, 205, 304})
 
 
@@ -46,6 +33,7 @@ class Surroundings:
 
     pools: Collection[str]
     timeouts: Timeouts
+    encoded_slash: bool
     facts: Collection[str]
     """Conditions that the service's protocol knows, of those that not every one does."""
 
@@ -55,7 +43,6 @@ def route_spec(route: Route, around: Surroundings, scope: Scope) -> RouteSpec:
     groups = capture_count(match.path)
     _check_templates(route, groups, scope)
     pools = _action(route, around, scope)
-    edits = scope.at("request_headers"), scope.at("response_headers")
     return RouteSpec(
         name=route.name or route_name(match),
         place=scope.place,
@@ -65,8 +52,8 @@ def route_spec(route: Route, around: Surroundings, scope: Scope) -> RouteSpec:
         reply=_reply(route.reply, scope.at("reply")) if route.reply else None,
         rewrite_path=route.rewrite.path,
         rewrite_host=route.rewrite.host,
-        request_headers=_edits(route.request_headers, FRAMING | {b"host"}, edits[0]),
-        response_headers=_edits(route.response_headers, FRAMING, edits[1]),
+        request_headers=_edits(route.request_headers, scope.at("request_headers")),
+        response_headers=_edits(route.response_headers, scope.at("response_headers")),
         mirror=route.mirror.pool if route.mirror else None,
         mirror_share=route.mirror.share if route.mirror else 1.0,
         allow_connect=route.allow_connect,
@@ -82,6 +69,10 @@ def _match(route: Route, around: Surroundings, scope: Scope) -> MatchSpec:
     for fact in ("account", "recipient"):
         if getattr(route, fact) and fact not in around.facts:
             scope.at(fact).key_problem(f"this protocol knows no {fact}: the route never matches")
+    if not around.encoded_slash and (b"%2F" in route.path.text or b"%5C" in route.path.text):
+        scope.at("path").problem(
+            "the route never matches: %2F and %5C are refused", "set http: {encoded_slash: true}"
+        )
     if b"CONNECT" in route.method and not route.allow_connect:
         scope.at("method").problem("CONNECT is refused", "add allow_connect: true")
     return MatchSpec(
@@ -168,25 +159,22 @@ def _check_templates(route: Route, groups: int, scope: Scope) -> None:
 def _reply(reply: Reply, scope: Scope) -> FixedReply:
     if reply.body and reply.status in NO_BODY:
         scope.at("body").key_problem(f"a {reply.status} response has no body")
-    headers = _fields(reply.headers, FRAMING, scope.at("headers"))
+    headers = _fields(reply.headers, scope.at("headers"))
     return FixedReply(reply.status, headers, reply.body)
 
 
-def _edits(headers: Headers, refused: Collection[bytes], scope: Scope) -> HeaderEdits:
+def _edits(headers: Headers, scope: Scope) -> HeaderEdits:
     for index, name in enumerate(headers.remove):
-        if name.lower() in refused:
-            _refuse_field(name, scope.at("remove", index))
+        _refuse_kept(name, scope.at("remove", index))
     alone = {name: [value] for name, value in headers.set.items()}
-    return HeaderEdits(
-        remove=tuple(headers.remove),
-        set=_fields(alone, refused, scope.at("set")),
-        add=_fields(headers.add, refused, scope.at("add")),
-    )
+    fields = _fields(alone, scope.at("set"))
+    twice = next((edit for edit in edits.check(HeaderEdits(set=fields)) if "twice" in edit), None)
+    if twice:
+        scope.at("set").key_problem(twice, "header names have no case")
+    return HeaderEdits(tuple(headers.remove), fields, _fields(headers.add, scope.at("add")))
 
 
-def _fields(
-    fields: Mapping[str, list[bytes]], refused: Collection[bytes], scope: Scope
-) -> tuple[tuple[bytes, bytes], ...]:
+def _fields(fields: Mapping[str, list[bytes]], scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
     found: list[tuple[bytes, bytes]] = []
     for text, values in fields.items():
         try:
@@ -194,16 +182,15 @@ def _fields(
         except Refusal as refusal:
             scope.at(text).key_problem(refusal.message, refusal.hint)
             continue
-        if name.lower() in refused:
-            _refuse_field(name, scope.at(text))
+        _refuse_kept(name, scope.at(text))
         found += [(name, value) for value in values]
     return tuple(found)
 
 
-def _refuse_field(name: bytes, scope: Scope) -> None:
-    text = name.decode("ascii")
-    hint = "use rewrite: {host: …}" if name.lower() == b"host" else ""
-    scope.key_problem(f"the field {text} is not for rules to change", hint)
+def _refuse_kept(name: bytes, scope: Scope) -> None:
+    why = edits.KEPT.get(name.lower())
+    if why:
+        scope.key_problem(f"{name.decode('ascii')} may not be edited: it {why}")
 
 
 def _timeouts(given: RouteTimeouts | None, service: Timeouts) -> Timeouts | None:

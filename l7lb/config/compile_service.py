@@ -8,7 +8,7 @@ from dataclasses import replace
 from l7lb.config import credentials
 from l7lb.config.compile_pool import resolved
 from l7lb.config.compile_route import Surroundings, route_spec
-from l7lb.config.schema import (
+from l7lb.config.schema_cluster import (
     AccessLogSection,
     Director,
     Http,
@@ -49,7 +49,7 @@ def service_spec(
         if not getattr(service, key) and key not in valid.broken:
             scope.at(key).key_problem(f"the service has no {key}")
     timeouts = _timeouts(service.timeouts)
-    around = Surroundings(pools, timeouts, FACTS[service.protocol])
+    around = Surroundings(pools, timeouts, service.http.encoded_slash, FACTS[service.protocol])
     return ServiceSpec(
         name=name,
         protocol=service.protocol,

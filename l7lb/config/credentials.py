@@ -6,7 +6,7 @@ import os
 import ssl
 
 from l7lb.config.files import FileProblem, read_regular, reason
-from l7lb.config.schema import Secret
+from l7lb.config.schema_cluster import Secret
 from l7lb.config.scope import Scope
 
 PEM_LIMIT_BYTES = 8 << 20

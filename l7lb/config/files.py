@@ -149,7 +149,7 @@ class FileTree:
         if not glob.has_magic(text):
             self._add(str(folder / text), pattern.place)
             return
-        names = sorted(glob.glob(text, root_dir=folder))
+        names = sorted(glob.glob(text, root_dir=folder))  # noqa: PTH207  # Path.glob refuses some text
         for name in names[: FILES_LIMIT + 1]:
             self._add(str(folder / name), pattern.place)
 

@@ -1,17 +1,22 @@
-"""Names of routes that were given none: made from the conditions, so that they survive a reorder."""
+"""Names of routes that were given none: made of the conditions, so that they outlive a reorder."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import blake2b
 
 from l7lb.model import MatchSpec, PathKind, PathMatch, ValueMatch
 
 EVERYTHING = "*"
+LENGTH_LIMIT = 200
 
 
 def route_name(match: MatchSpec) -> str:
     """Such as `static.example.org/img/* GET cookie:beta=1`; `*` for a route without conditions."""
-    return " ".join(_words(match)) or EVERYTHING
+    text = "".join(c if c.isprintable() else "\\x%02x" % ord(c) for c in " ".join(_words(match)))
+    if len(text) <= LENGTH_LIMIT:
+        return text or EVERYTHING
+    return f"{text[:LENGTH_LIMIT]}…{blake2b(text.encode(), digest_size=4).hexdigest()}"
 
 
 def path_text(path: PathMatch) -> str:

@@ -1,6 +1,7 @@
 """The tree of a rules file, in which every key and value knows its place.
 
-Owns: the shape of the tree and the way from a path of keys to a place. Must not know: what keys mean.
+Owns: the shape of the tree and the way from a path of keys to a place. Must not know: what keys
+mean.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Loc = Sequence[int | str]
 @dataclass(slots=True)
 class Scalar:
     place: Place
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
 
     size = 1
     depth = 1

@@ -1,9 +1,8 @@
-"""What may stand below `pools`."""
+"""What may stand below `pools`, without the words for keys, schedulers and persistence."""
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -15,7 +14,6 @@ from l7lb.config.fields import (
     Count,
     Duration,
     Number,
-    OneOrMany,
     Parsed,
     Period,
     Section,
@@ -23,14 +21,13 @@ from l7lb.config.fields import (
     Short,
     Size,
 )
+from l7lb.config.schema_keys import SCHEDULERS, Persistence, Regex, Scheduler
 from l7lb.model import (
     Address,
     CheckSpec,
     OutlierSpec,
-    PersistenceSpec,
     PoolSpec,
     RetrySpec,
-    SchedulerKind,
     ServerTls,
 )
 
@@ -39,15 +36,8 @@ _CHECK = CheckSpec()
 _OUTLIER = OutlierSpec()
 _RETRY = RetrySpec()
 _POOL = PoolSpec("", ())
-LEARNED_TIMEOUT_S = 1800.0
-LEARNED_LIMIT = PersistenceSpec.__dataclass_fields__["limit"].default
 
 FileName = Annotated[str, Parsed(texts.file_name, {**TEXT, "x-unit": "file"})]
-Token = Annotated[bytes, Parsed(texts.token, TEXT)]
-Regex = Annotated[
-    re.Pattern[bytes],
-    Parsed(texts.regex, {"type": "string", "format": "regex", "x-unit": "regular expression"}),
-]
 Weight = Annotated[int, Field(ge=0, le=65535)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 _TRUE = {"const": True}
@@ -89,117 +79,8 @@ class Server(Section):
     """Sessions at once, over all workers; 0: no limit."""
 
 
-class SourceKey(Section):
-    """How many bits of the client's address count."""
-
-    ipv4: Annotated[int, Field(ge=1, le=32)] = 32
-    """Bits of an IPv4 address."""
-    ipv6: Annotated[int, Field(ge=1, le=128)] = 128
-    """Bits of an IPv6 address."""
-
-
-Source = Annotated[SourceKey | None, Short(shorthand.switched, (_TRUE,))]
-
-
-class Key(Section):
-    """What a hash hangs on; exactly one of these. Short form: `source`, `host`, `path`, `uri` or `account`."""
-
-    source: Source = None
-    """The client's address: `true`, or how many bits of it count."""
-    host: Chosen = None
-    """The host that was asked for."""
-    path: Chosen = None
-    """The path without the query."""
-    uri: Chosen = None
-    """The path with the query."""
-    account: Chosen = None
-    """The account; for protocols that know one."""
-    header: Token | None = None
-    """The value of this header."""
-    query: Annotated[bytes, Parsed(texts.argument_name, TEXT)] | None = None
-    """The value of this query argument."""
-    cookie: Token | None = None
-    """The value of this cookie."""
-    capture: Regex | None = None
-    """Group 1 of this regular expression, searched in the path."""
-
-
-KEY_WORDS = ("source", "host", "path", "uri", "account")
-ShortKey = Annotated[Key | None, Short(shorthand.word("key", KEY_WORDS), ({"enum": [*KEY_WORDS]},))]
-OptionalKey = Annotated[
-    Key | None,
-    Short(shorthand.optional_key(KEY_WORDS), ({"enum": [*KEY_WORDS, True]},)),
-]
-
-
-class Scheduler(Section):
-    """Which server gets a new session; exactly one kind. Short form: its name, as in `rr`."""
-
-    rr: Chosen = None
-    """Round robin: each in turn, weights ignored."""
-    wrr: Chosen = None
-    """Weighted round robin, smooth."""
-    lc: Chosen = None
-    """Least connections: the fewest open sessions, weights ignored."""
-    wlc: Chosen = None
-    """Weighted least connections: the fewest sessions for its weight. The default."""
-    sed: Chosen = None
-    """Shortest expected delay: as wlc, counting the session to come."""
-    nq: Chosen = None
-    """Never queue: an idle server first, else as sed."""
-    sh: OptionalKey = None
-    """Source hash; `true`, or a key."""
-    dh: OptionalKey = None
-    """Destination hash; `true`, or a key."""
-    mh: OptionalKey = None
-    """Maglev hash; `true`, or a key."""
-    rendezvous: OptionalKey = None
-    """Weighted rendezvous (highest random weight) hash; `true`, or a key."""
-    hash: ShortKey = None
-    """Consistent hash of this key."""
-    p2c: Chosen = None
-    """The better of two at random, by peak-EWMA latency and open sessions."""
-    bound: Annotated[float, Field(gt=1, le=1000)] | None = None
-    """For kinds that hash: no server above this many times the mean load. Without it, no bound."""
-
-
-SCHEDULERS = tuple(kind.value for kind in SchedulerKind)
-
-
-class Persistence(Section):
-    """What keeps a client on its server; exactly one kind. Short form: `source`, `account`, `none`."""
-
-    cookie: Token | None = None
-    """A cookie of this name that we insert: opaque, signed, names no address."""
-    learned: Token | None = None
-    """The application's own cookie of this name, learnt from its responses."""
-    source: Source = None
-    """The client's address: `true`, or how many bits of it count."""
-    account: Chosen = None
-    """The account; for protocols that know one."""
-    header: Token | None = None
-    """The value of this header."""
-    query: Annotated[bytes, Parsed(texts.argument_name, TEXT)] | None = None
-    """The value of this query argument."""
-    capture: Regex | None = None
-    """Group 1 of this regular expression, searched in the path."""
-    hash: ShortKey = None
-    """Any key, among them those that have no word of their own here."""
-    timeout: Duration | None = None
-    """With `cookie`: its Max-Age, 0 (the default) until the browser closes.
-    With `learned`: forgotten after this long unused, by default 30m."""
-    limit: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
-    """With `learned`: entries kept, by default 100000; the least recently used goes first."""
-    same_site: Literal["Lax", "Strict", "None"] | None = None
-    """With `cookie`: its SameSite attribute, by default Lax."""
-    path: Annotated[str, Parsed(texts.cookie_attribute, TEXT)] | None = None
-    """With `cookie`: its Path attribute, by default `/`."""
-    domain: Annotated[str, Parsed(texts.cookie_attribute, TEXT)] | None = None
-    """With `cookie`: its Domain attribute; without it, the host alone."""
-
-
 class Check(Section):
-    """How a server's health is probed; exactly one kind. Short form: `tcp`, `http`, `icmp`, `none`."""
+    """How health is probed; exactly one kind. Short form: `tcp`, `http`, `icmp`, `none`."""
 
     tcp: Chosen = None
     """A connection is made. The default."""
@@ -227,7 +108,7 @@ class Check(Section):
     port: Port | None = None
     """Port to probe; without it, the server's. Not with icmp."""
     method: Annotated[str, Parsed(texts.method_text, TEXT)] = _CHECK.method
-    """HTTP method. With http only, as all below but `tls`."""
+    """HTTP method. With http only, as all below."""
     host: Annotated[str, Parsed(texts.authority, TEXT)] | None = None
     """Host header; without it, the server's address."""
     status: Annotated[
@@ -235,14 +116,14 @@ class Check(Section):
             Annotated[tuple[int, int], Parsed(texts.status_range, {"type": ["integer", "string"]})]
         ],
         Short(shorthand.listed, (WHOLE, TEXT)),
-    ] = [*_CHECK.statuses]  # noqa: RUF012
+    ] = Field(default=[*_CHECK.statuses])
     """Good status codes: one, a range such as `200-299`, or a list of these."""
     body: Regex | None = None
     """Regular expression that must be found in the body."""
     body_limit: Size = _CHECK.body_limit_bytes
     """How much of the body is read at most."""
     tls: Tls = None
-    """Probe by TLS. With http, the pool's `tls` when not given."""
+    """Probe by TLS; when not given, as the pool's `tls` says."""
 
 
 class Outlier(Section):

@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from l7lb.config import addresses, shorthand, texts
-from l7lb.config.fields import TEXT, WHOLE, OneOrMany, Parsed, Period, Section, Share, Short
-from l7lb.config.schema_pool import Chosen, Regex, ShortRetry, Token
-from l7lb.model import FixedReply, PathMatch, Redirect, RouteSpec
+from l7lb.config.fields import TEXT, WHOLE, Chosen, OneOrMany, Parsed, Period, Section, Share, Short
+from l7lb.config.schema_keys import Regex, Token
+from l7lb.config.schema_pool import ShortRetry
+from l7lb.model import FixedReply, PathMatch, Place, RouteSpec
 
-_REDIRECT = Redirect(b"")
+_REPLY = FixedReply(200)
+_ROUTE = RouteSpec("", Place("", 1, 1))
 
 HostPattern = Annotated[bytes, Parsed(addresses.host_pattern, {**TEXT, "x-unit": "host"})]
 Network = Annotated[str, Parsed(addresses.network, {**TEXT, "x-unit": "network"})]
@@ -39,7 +41,8 @@ class RedirectSection(Section):
     """A redirect. Short form: its target."""
 
     to: Template
-    """Target: a URL or path with `{1}`, `{2}` … for the captures of the path match, `{host}`, `{path}`, `{query}`."""
+    """Target: a URL or path with `{1}`, `{2}` … for the captures of the path match,
+    `{host}`, `{path}`, `{query}`."""
     status: Literal[301, 302, 303, 307, 308] = 308
     """Status code."""
 
@@ -52,9 +55,9 @@ class Reply(Section):
 
     status: Annotated[int, Field(ge=200, le=599)]
     """Status code."""
-    headers: HeaderValues = {}  # noqa: RUF012
+    headers: HeaderValues = Field(default={})
     """Header fields; a list of values gives several lines."""
-    body: Texts = FixedReply.__dataclass_fields__["body"].default
+    body: Texts = _REPLY.body
     """Body, as text."""
 
 
@@ -70,11 +73,11 @@ class Rewrite(Section):
 class Headers(Section):
     """Changes to header fields, made in the order remove, set, add."""
 
-    remove: OneOrMany[Token] = []  # noqa: RUF012
+    remove: OneOrMany[Token] = Field(default=[])
     """Fields that go."""
-    set: dict[str, FieldValue] = {}  # noqa: RUF012
+    set: dict[str, FieldValue] = Field(default={})
     """Fields that get this value instead of any they have."""
-    add: HeaderValues = {}  # noqa: RUF012
+    add: HeaderValues = Field(default={})
     """Fields that are added; a list of values gives several lines."""
 
 
@@ -83,7 +86,7 @@ class Mirror(Section):
 
     pool: str
     """Pool that gets the copy."""
-    share: Share = RouteSpec.__dataclass_fields__["mirror_share"].default
+    share: Share = _ROUTE.mirror_share
     """Share of the requests that are copied."""
 
 
@@ -105,36 +108,36 @@ class RouteTimeouts(Section):
 
 
 class Route(Section):
-    """One rule: conditions that must all hold, and what then happens: `pool`, `redirect` or `reply`."""
+    """Conditions that must all hold, and what then happens: `pool`, `redirect` or `reply`."""
 
-    name: Annotated[str, Parsed(texts.server_name, TEXT)] | None = None
+    name: Annotated[str, Parsed(texts.route_name, TEXT)] | None = None
     """Name in explanations and differences; without it, made from the conditions."""
-    host: OneOrMany[HostPattern] = []  # noqa: RUF012
+    host: OneOrMany[HostPattern] = Field(default=[])
     """Host asked for: exact, or `*.example.org` for one or more labels."""
     path: Annotated[PathMatch, Parsed(texts.path_match, TEXT)] = PathMatch()
     """`/x` exactly, `/x/*` for x and all below, or `~ EXPRESSION` for a regular expression
     that matches all of the path; captures are `{1}`, `{2}` …, the rest of `/x/*` is `{1}`."""
-    method: OneOrMany[Annotated[bytes, Parsed(texts.method, TEXT)]] = []  # noqa: RUF012
+    method: OneOrMany[Annotated[bytes, Parsed(texts.method, TEXT)]] = Field(default=[])
     """Request method."""
-    header: Values = {}  # noqa: RUF012
+    header: Values = Field(default={})
     """Headers by name: the text they equal, `{regex: …}`, or `true` for present."""
-    query: Values = {}  # noqa: RUF012
+    query: Values = Field(default={})
     """Query arguments by name, in the same forms."""
-    cookie: Values = {}  # noqa: RUF012
+    cookie: Values = Field(default={})
     """Cookies by name, in the same forms."""
     from_: OneOrMany[Network] = Field(default=[], alias="from")
     """Networks of clients."""
-    sni: OneOrMany[HostPattern] = []  # noqa: RUF012
+    sni: OneOrMany[HostPattern] = Field(default=[])
     """Server name of the TLS handshake: exact, or `*.example.org`."""
-    tls_name: OneOrMany[Glob] = []  # noqa: RUF012
+    tls_name: OneOrMany[Glob] = Field(default=[])
     """Name in the verified client certificate; `*` stands for any text."""
-    account: OneOrMany[Glob] = []  # noqa: RUF012
+    account: OneOrMany[Glob] = Field(default=[])
     """Account; for protocols that know one."""
-    recipient: OneOrMany[Glob] = []  # noqa: RUF012
+    recipient: OneOrMany[Glob] = Field(default=[])
     """Recipient; for protocols that know one."""
     pool: Annotated[
         dict[str, Annotated[int, Field(ge=0, le=1_000_000)]], Short(shorthand.shares, (TEXT,))
-    ] = {}  # noqa: RUF012
+    ] = Field(default={})
     """Pool that gets the request, or several with their weights, as in `{a: 90, b: 10}`."""
     redirect: Annotated[RedirectSection, Short(shorthand.keyed("to", str), (TEXT,))] | None = None
     """Answer with a redirect."""

@@ -36,6 +36,9 @@ class Scope:
         """At the key, where there is one."""
         self.problems.add(self.key_place, message, hint)
 
+    def warn(self, message: str, hint: str = "") -> None:
+        self.problems.warn(self.place, message, hint)
+
     def path(self, text: str) -> str:
         """Absolute, seen from the file in which the value stands."""
         return os.path.normpath(Path(self.place.file).parent.absolute() / text)

@@ -137,7 +137,7 @@ class _Builder:
             self._anchors[str(event.anchor)] = node
         self._put(node, place)
 
-    def _resolved(self, text: str, place: Place) -> None | bool | int | float | str:
+    def _resolved(self, text: str, place: Place) -> bool | int | float | str | None:
         if text in _NULL:
             return None
         if text in _BOOL:
@@ -236,7 +236,7 @@ class _Builder:
                 target.entries.setdefault(key, entry)
 
 
-# --------------------------------------------------------------------------- errors of the YAML reader
+# --------------------------------------------------------------------------- the reader's errors
 
 
 def _syntax_problem(error: MarkedYAMLError, file: str, problems: Problems) -> None:

@@ -8,15 +8,16 @@ import warnings
 from l7lb.config.refusal import Refusal
 from l7lb.config.units import shown
 from l7lb.model import PathKind, PathMatch
+from l7lb_protocols.http.errors import HttpRefusal
+from l7lb_protocols.http.path import normalise
 
 REGEX_LIMIT = 4096
+NAME_LIMIT = 255
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _LABEL = re.compile(r"[^\x00-\x20\x7f]{1,255}")
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()+,;=:@/-]|%[0-9A-Fa-f]{2})*")
-_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
-_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 
 
 def name(value: object) -> str:
@@ -31,6 +32,13 @@ def server_name(value: object) -> str:
     text = text_of(value)
     if not _LABEL.fullmatch(text):
         raise Refusal(f"{shown(text)} is not a server name", "no spaces, at most 255 characters")
+    return text
+
+
+def route_name(value: object) -> str:
+    text = text_of(value)
+    if not text.isprintable() or not 1 <= len(text) <= NAME_LIMIT:
+        raise Refusal(f"{shown(text)} is not a route name", f"1 to {NAME_LIMIT} characters")
     return text
 
 
@@ -133,18 +141,16 @@ def path_match(value: object) -> PathMatch:
 
 
 def canonical_path(text: str) -> bytes:
-    """The form in which a request's path meets the rule: RFC 3986 §6.2.2, no dot segments."""
+    """The form in which a request's path meets the rule: as a request's is made."""
     encoded = "".join(c if c.isascii() else "".join(f"%{b:02X}" for b in c.encode()) for c in text)
     if not _PATH.fullmatch(encoded):
         raise Refusal(f"{shown(text)} is not a path", _path_hint(text))
-    if {".", ".."} & set(encoded.split("/")):
-        raise Refusal(f"{shown(text)} never matches: '.' and '..' are resolved before")
-    return _ESCAPE.sub(_unescaped, encoded).encode("ascii")
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    char = chr(int(found[0][1:], 16))
-    return char if _UNRESERVED.fullmatch(char) else found[0].upper()
+    try:
+        return normalise(encoded.encode("ascii"), encoded_slash=True)
+    except HttpRefusal as refusal:
+        raise Refusal(
+            f"{shown(text)} never matches: requests are refused", refusal.reason
+        ) from None
 
 
 def _path_hint(text: str) -> str:

@@ -85,14 +85,14 @@ def format_duration(seconds: float) -> str:
         number = exact / _SECONDS[unit]
         if number == int(number) and number >= 1:
             return f"{int(number)}{unit}"
-    return "0" if not exact else f"{exact:f}s"
+    return f"{exact:f}s" if exact else "0s"
 
 
 def format_size(size: int) -> str:
     for unit, factor in _BYTES.items():
         if size and size % factor == 0:
             return f"{size // factor}{unit}"
-    return "0"
+    return "0B"
 
 
 def format_share(share: float) -> str:

@@ -147,7 +147,7 @@ def _inner(annotation: Any) -> object:
     return annotation
 
 
-# --------------------------------------------------------------------------- pydantic's error types in plain words
+# --------------------------------------------------------------------------- pydantic's error types
 
 Words = Callable[[ErrorDetails], tuple[str, str]]
 

@@ -18,7 +18,8 @@ from l7lb.config.fields import (
     Short,
     Size,
 )
-from l7lb.config.schema_pool import FileName, Pool, Token
+from l7lb.config.schema_keys import Token
+from l7lb.config.schema_pool import FileName, Pool
 from l7lb.config.schema_route import Network, Route
 from l7lb.model import (
     AccessLog,
@@ -37,7 +38,6 @@ _HTTP = HttpOptions()
 _LISTEN = ListenSpec(Address("*", 80))
 _TLS = ListenTls(())
 _DIRECTOR = DirectorSpec()
-FORWARDED = tuple(sorted(_HTTP.forwarded))
 PROTOCOLS = ("http",)
 
 ListenAddress = Annotated[Address, Parsed(addresses.listen_address, {**TEXT, "x-unit": "address"})]
@@ -71,7 +71,7 @@ class ListenTlsSection(Section):
     """Lowest TLS version."""
     ciphers: str | None = None
     """OpenSSL cipher list for TLS 1.2; without it, OpenSSL's default."""
-    alpn: OneOrMany[Literal["http/1.1", "http/1.0"]] = [*_TLS.alpn]  # type: ignore[list-item]  # noqa: RUF012
+    alpn: OneOrMany[Literal["http/1.1", "http/1.0"]] = Field(default=["http/1.1"])
     """Application protocols that are offered."""
 
 
@@ -86,7 +86,7 @@ class Listen(Section):
     """Terminate TLS."""
     passthrough: bool = _LISTEN.passthrough
     """Route TLS by SNI and relay it without terminating it."""
-    proxy_from: OneOrMany[Network] = []  # noqa: RUF012
+    proxy_from: OneOrMany[Network] = Field(default=[])
     """Networks that must send a PROXY protocol header (v1 or v2); others must not."""
     backlog: Annotated[int, Field(ge=1, le=1_000_000)] = _LISTEN.backlog
     """Connections that may wait to be accepted."""
@@ -149,12 +149,21 @@ class Http(Section):
             ]
         ],
         Short(shorthand.listed_or_none, (TEXT,)),
-    ] = [*FORWARDED]  # type: ignore[list-item]  # noqa: RUF012
+    ] = Field(
+        default=[
+            "forwarded",
+            "via",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-proto",
+            "x-request-id",
+        ]
+    )
     """Fields that tell servers about the client; `none` for none."""
-    trusted_proxies: OneOrMany[Network] = []  # noqa: RUF012
+    trusted_proxies: OneOrMany[Network] = Field(default=[])
     """Networks whose X-Forwarded-For, Forwarded and X-Request-ID are believed and added to."""
     client_name_header: Token = _HTTP.client_name_header
-    """Carries the name in the verified client certificate; always removed from what clients send."""
+    """Carries the name in the verified client certificate; removed from what clients send."""
     encoded_slash: bool = _HTTP.encoded_slash
     """Let %2F and %5C pass in paths; refused with 400 otherwise."""
     underscores: bool = _HTTP.underscores
@@ -240,11 +249,11 @@ class Director(Section):
 class Cluster(Section):
     """The whole file."""
 
-    include: OneOrMany[FileName] = []  # noqa: RUF012
+    include: OneOrMany[FileName] = Field(default=[])
     """Other files, or globs, whose pools and services are added; relative to this file."""
-    pools: dict[str, Pool] = {}  # noqa: RUF012
+    pools: dict[str, Pool] = Field(default={})
     """Pools by name."""
-    services: dict[str, Service] = {}  # noqa: RUF012
+    services: dict[str, Service] = Field(default={})
     """Virtual services by name."""
     director: Director = Director()
     """The process itself."""
