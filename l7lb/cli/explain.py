@@ -10,7 +10,6 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from l7lb.cli.explain_http import (
     Answer,
@@ -22,7 +21,7 @@ from l7lb.cli.explain_http import (
     read_url,
 )
 from l7lb.config.load import load_cluster
-from l7lb.director.paths import SECRET_FILE
+from l7lb.director.paths import SECRET_FILE, state_path
 from l7lb.errors import ConfigError
 from l7lb.model import DirectorSpec
 from l7lb.routing.explain import Trial
@@ -74,10 +73,10 @@ def read_question(args: argparse.Namespace) -> Asked:
 
 def known_secret(spec: DirectorSpec) -> bytes:
     """What signs persistence cookies, as far as this user may read it; b"" when not."""
-    if spec.cookie_secret or not spec.state:
+    if spec.cookie_secret:
         return spec.cookie_secret
     try:
-        return (Path(spec.state) / SECRET_FILE).read_bytes()
+        return (state_path(spec) / SECRET_FILE).read_bytes()
     except OSError:
         return b""
 

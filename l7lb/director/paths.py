@@ -32,15 +32,19 @@ def control_path(spec: DirectorSpec, override: str | None = None) -> Path:
     return Path(chosen) if chosen else default_control()
 
 
+def state_path(spec: DirectorSpec) -> Path:
+    """Of root: /var/lib/l7lb; else below $XDG_STATE_HOME."""
+    if spec.state:
+        return Path(spec.state)
+    if os.geteuid() == 0:
+        return Path("/var/lib/l7lb")
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(base) / "l7lb"
+
+
 def state_directory(spec: DirectorSpec) -> Path:
     """Made when it is not there, for the owner alone. Raises OSError."""
-    if spec.state:
-        path = Path(spec.state)
-    elif os.geteuid() == 0:
-        path = Path("/var/lib/l7lb")
-    else:
-        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-        path = Path(base) / "l7lb"
+    path = state_path(spec)
     private_directory(path)
     return path
 

@@ -8,6 +8,8 @@ import pytest
 
 from l7lb.cli import explain as verb
 from l7lb.cli.explain_http import NotAskable, read_header, read_url
+from l7lb.director.paths import SECRET_FILE
+from l7lb.persistence.cookie import token
 
 RULES = """\
 pools:
@@ -85,6 +87,22 @@ def test_a_redirect_and_its_location(rules: str, capsys: pytest.CaptureFixture[s
     status, lines = told(capsys, rules, "GET", "http://www.example.org/%6Fld/a%20b?q")
     assert status == 0
     assert "action redirect with 308 to /new/a%20b?q" in lines
+
+
+def test_persistence_by_cookie_with_the_secret_of_the_director(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cluster.yaml"
+    path.write_text(f"director: {{state: {tmp_path}}}\n{RULES}")
+    words = (str(path), "GET", "http://only.example.org/", "-H")
+    unknown = "(the secret of the director is not known here: our cookies miss)"
+    assert unknown in told(capsys, *words, "Cookie: L7LB=x")[1]
+    (tmp_path / SECRET_FILE).write_bytes(bytes(32))
+    value = token(bytes(32), "web", "192.0.2.2:80").decode()
+    _, lines = told(capsys, *words, f"Cookie: L7LB={value}")
+    assert "persistence cookie L7LB points to 192.0.2.2:80" in lines
+    assert "choice 192.0.2.2:80" in lines
+    assert unknown not in lines
 
 
 def test_no_rule(rules: str, capsys: pytest.CaptureFixture[str]) -> None:
