@@ -53,7 +53,8 @@ class LeastConnections(Scheduler[C]):
                 least = load
         if best is None:
             return None
-        self._turn = max(self._turn, best.turn)
+        if best.turn > self._turn:
+            self._turn = best.turn
         best.turn = self._turn + best.cost
         return best.candidate
 

@@ -332,6 +332,14 @@ def test_full_servers_are_passed_over_then_the_pool_is_full():
     assert told.name() == held[1].server.name
 
 
+def test_a_full_first_choice_gives_way_to_the_next():
+    rendezvous = SchedulerSpec(SchedulerKind.RENDEZVOUS)
+    told = story("a", "b", "c", server={"max_connections": 1}, scheduler=rendezvous)
+    facts = PlainFacts(source="10.3.3.3")
+    assert {told.take(facts).server.name for _ in range(3)} == {"a", "b", "c"}
+    assert told.take(facts) is None
+
+
 def test_sessions_of_other_workers_count():
     counters = LocalCounters()
     one, other = (story("a", server={"max_connections": 2}, counters=counters) for _ in range(2))
@@ -435,6 +443,19 @@ def test_when_the_server_goes_down_its_waiters_go_elsewhere():
     told.pool.tick()
     assert [slot.server.name for slot in served] == ["b"]
     assert served[0].set_cookie == told.server("b").cookie
+
+
+@pytest.mark.parametrize("why", ["down", "excluded"])
+def test_who_may_not_have_its_server_waits_for_any(why):
+    told = story("a", "b", server={"max_connections": 1}, persistence=COOKIE)
+    told.take(visitor(told, "a"))
+    on_b = told.take(visitor(told, "b"))
+    facts, served = visitor(told, "a"), []
+    if why == "down":
+        apply(told, "a", health=DOWN)
+    told.pool.wait(facts, served.append, [told.server("a")] if why == "excluded" else ())
+    on_b.release(Outcome.OK)
+    assert [slot.server.name for slot in served] == ["b"]
 
 
 def test_a_waiting_retry_does_not_go_back_nor_hold_up_others():

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from l7lb.scheduling import rendezvous
@@ -45,6 +45,7 @@ def test_only_keys_to_the_heavier_one_move():
 
 
 @given(st.binary(max_size=200))
+@example(b"k" * 100)
 def test_the_first_leads_the_walk(key: bytes):
     candidates = servers(1, 2, 3, 4)
     scheduler = build(candidates)
