@@ -9,6 +9,8 @@ from l7lb.demo.cluster import Cluster, DemoFailed, find_nginx
 from l7lb.demo.processes import Processes
 from l7lb.demo.table import Table
 
+DIRECTORY = Path("build/demo")
+
 
 def stop(directory: Path) -> int:
     """Ends what an earlier demo left in this directory; returns how many processes that was."""
