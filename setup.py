@@ -15,6 +15,8 @@ except ImportError:
 
 SCANNERS = [
     "protocols/l7lb_protocols/http/fields.py",
+    "protocols/l7lb_protocols/http/head.py",
+    "protocols/l7lb_protocols/http/request_line.py",
     "protocols/l7lb_protocols/http/response.py",
     "protocols/l7lb_protocols/http/scanner.py",
     "protocols/l7lb_protocols/http/chunked.py",

@@ -5,22 +5,20 @@ from urllib.parse import unquote_to_bytes
 
 def cookie_value(cookies: bytes, name: bytes) -> bytes | None:
     """Value, without quotes, of the first cookie `name` in a Cookie field (RFC 6265 §5.4)."""
-    for pair in cookies.split(b";"):
-        key, equals, value = pair.partition(b"=")
-        if equals and key.strip(b" \t") == name:
-            return _unquoted(value.strip(b" \t"))
+    key = name + b"="
+    at = cookies.find(key)
+    while at >= 0:
+        if at == 0 or cookies[:at].rstrip(b" \t").endswith(b";"):
+            value = cookies[at + len(key) :].partition(b";")[0].strip(b" \t")
+            quoted = len(value) >= 2 and value[:1] == value[-1:] == b'"'
+            return value[1:-1] if quoted else value
+        at = cookies.find(key, at + 1)
     return None
 
 
 def set_cookie_value(field: bytes, name: bytes) -> bytes | None:
     """Value that a Set-Cookie field gives the cookie `name` (RFC 6265 §5.2); None: another one."""
-    return cookie_value(field.partition(b";")[0], name)
-
-
-def _unquoted(value: bytes) -> bytes:
-    if len(value) >= 2 and value[:1] == value[-1:] == b'"':
-        return value[1:-1]
-    return value
+    return cookie_value(field.partition(b";")[0].lstrip(b" \t"), name)
 
 
 def argument_value(query: bytes, name: bytes) -> bytes | None:

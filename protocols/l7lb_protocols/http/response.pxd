@@ -1,6 +1,7 @@
 cimport cython
 
-from l7lb_protocols.http.fields cimport HeadScanner, octets
+from l7lb_protocols.http.fields cimport octets
+from l7lb_protocols.http.head cimport HeadScanner
 
 cdef bytes TABLE
 cdef octets OCTETS, VERSION

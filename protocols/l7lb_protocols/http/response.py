@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from l7lb_protocols.http import grammar
 from l7lb_protocols.http.errors import HttpRefusal
-from l7lb_protocols.http.fields import HeadScanner
+from l7lb_protocols.http.head import HeadScanner
 from l7lb_protocols.http.query import set_cookie_value
 
 NO_BODY = 0
@@ -180,7 +180,7 @@ class ResponseScanner(HeadScanner):
             skip &= ~UPGRADE
         begin = self._line_at
         if not self._as_sent:
-            begin = self._spans[0]
+            begin = self._first_field()
             parts.append(b"HTTP/1.1 %d %b\r\n" % (self.status, self.reason))
         self._kept(parts, begin, skip)
         parts.append(added)
