@@ -136,7 +136,7 @@ class Server:
         if update.endpoint is not None:
             self.endpoint = update.endpoint
         if update.ejected_until is not None:
-            if update.ejected_until > max(now_s, self.ejected_until):
+            if self.ejected_until <= now_s < update.ejected_until:
                 self.outlier.begin_ejection(update.ejected_until)
             self.ejected_until = update.ejected_until
 

@@ -90,7 +90,8 @@ def test_who_comes_back_from_outside_starts_slowly(before, after, is_slow):
 def test_ejections_by_update_are_counted_once():
     server = Server(SPEC, 0, 0.0)
     server.update(ServerUpdate("a", ejected_until=10.0), 0.0, 1.0)
-    server.update(ServerUpdate("a", ejected_until=10.0), 0.0, 1.0)
-    assert (server.ejected_until, server.outlier.ejections) == (10.0, 1)
+    # the same ejection, told by another process a moment later
+    server.update(ServerUpdate("a", ejected_until=10.1), 0.1, 1.0)
+    assert (server.ejected_until, server.outlier.ejections) == (10.1, 1)
     server.update(ServerUpdate("a", ejected_until=0.0), 1.0, 1.0)
     assert (server.ejected_until, server.outlier.ejections) == (0.0, 1)
