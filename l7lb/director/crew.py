@@ -54,6 +54,8 @@ class Crew:
         self._events = events
         self._workers: dict[int, WorkerProcess] = {}
         self._keepers: dict[int, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
+        """Set whenever a worker has said something."""
         self.stopping = False
 
     def resize(self, size: int, drain_s: float) -> None:
@@ -88,22 +90,27 @@ class Crew:
         """Wait until all work by this generation; returns the slots that do not."""
         try:
             async with asyncio.timeout(deadline_s):
-                for worker in self.workers():
-                    await self._confirmed(worker, generation)
+                while any(self._may_follow(slot) for slot in self._behind(generation)):
+                    self._changed.clear()
+                    await self._changed.wait()
         except TimeoutError:
-            pass
+            self._events.emit("workers-late", logging.WARNING, generation=generation)
+        return self._behind(generation)
+
+    def _behind(self, generation: int) -> list[int]:
         return [
             slot
             for slot in range(self.size)
             if slot not in self._workers or self._workers[slot].generation < generation
         ]
 
-    @staticmethod
-    async def _confirmed(worker: WorkerProcess, generation: int) -> None:
-        while worker.generation < generation and not worker.is_over and not worker.refusal:
-            await worker.confirmed.wait()
-            if worker.generation < generation and not worker.refusal:
-                worker.confirmed.clear()
+    def _may_follow(self, slot: int) -> bool:
+        worker = self._workers.get(slot)
+        return worker is None or not worker.refusal
+
+    def _heard(self, worker: WorkerProcess, message: ToSupervisor) -> None:
+        self._changed.set()
+        self._calls.heard(worker, message)
 
     async def watch(self) -> None:
         """Kill who is stuck; runs until cancelled."""
@@ -144,7 +151,7 @@ class Crew:
     async def _live(self, slot: int) -> None:
         """The life of one process in this slot."""
         try:
-            worker = await launch(slot, (*self._command, self.loop), self._calls.heard)
+            worker = await launch(slot, (*self._command, self.loop), self._heard)
         except OSError as error:
             self._events.emit("worker-not-started", logging.ERROR, worker=slot, reason=str(error))
             return

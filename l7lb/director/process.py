@@ -56,8 +56,6 @@ class WorkerProcess:
         """Of the rules file that it works by."""
         self.started_s = loop.time()
         self.heard_s = loop.time()
-        self.confirmed = asyncio.Event()
-        """Set whenever the worker has taken or refused a file."""
         self.refusal = ""
         self.cut = 0
         """Sessions that its drain had to cut."""
@@ -78,9 +76,8 @@ class WorkerProcess:
             self.kill()
 
     def apply(self, message: Apply) -> None:
-        """Send a new rules file; `confirmed` is set when it was taken or refused."""
+        """Send a new rules file; Ready or Refused comes back."""
         self.refusal = ""
-        self.confirmed.clear()
         self.send(message)
 
     def listen(self, service: str, position: int, fd: int) -> None:
@@ -136,11 +133,9 @@ class WorkerProcess:
                 self.refusal = ""
                 if self.stage is Stage.STARTING:
                     self.stage = Stage.READY
-                self.confirmed.set()
                 self._on_message(self, message)
             case Refused():
                 self.refusal = message.reason
-                self.confirmed.set()
                 self._on_message(self, message)
             case Drained():
                 self.cut = message.cut
@@ -154,7 +149,6 @@ class WorkerProcess:
         for future in self._asked.values():
             if not future.done():
                 future.set_result(None)
-        self.confirmed.set()
 
 
 async def launch(
