@@ -43,8 +43,8 @@ HIDDEN_NOTE = "# director.cookie_secret is set; it is never shown\n"
 def to_yaml(spec: ClusterSpec) -> str:
     """The whole file. A cookie secret is left out, and a comment says so."""
     yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False  # type: ignore[assignment]  # ruamel types it as None
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 100
     yaml.allow_unicode = True
     out = io.StringIO()

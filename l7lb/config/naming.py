@@ -13,7 +13,7 @@ LENGTH_LIMIT = 200
 
 def route_name(match: MatchSpec) -> str:
     """Such as `static.example.org/img/* GET cookie:beta=1`; `*` for a route without conditions."""
-    text = "".join(c if c.isprintable() else "\\x%02x" % ord(c) for c in " ".join(_words(match)))
+    text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in " ".join(_words(match)))
     if len(text) <= LENGTH_LIMIT:
         return text or EVERYTHING
     return f"{text[:LENGTH_LIMIT]}…{blake2b(text.encode(), digest_size=4).hexdigest()}"

@@ -82,16 +82,16 @@ class Scheduler(Section):
     """Shortest expected delay: as wlc, counting the session to come."""
     nq: Chosen = None
     """Never queue: an idle server first, else as sed."""
-    sh: OptionalKey = None
-    """Source hash; `true`, or a key."""
-    dh: OptionalKey = None
-    """Destination hash; `true`, or a key."""
-    mh: OptionalKey = None
-    """Maglev hash; `true`, or a key."""
-    rendezvous: OptionalKey = None
-    """Weighted rendezvous (highest random weight) hash; `true`, or a key."""
     hash: ShortKey = None
-    """Consistent hash of this key."""
+    """Rendezvous hash of this key."""
+    sh: OptionalKey = None
+    """Source hash, as in LVS; `true` for the client's address, or a key."""
+    dh: OptionalKey = None
+    """Destination hash, as in LVS; `true` for the host asked for, or a key."""
+    mh: OptionalKey = None
+    """Maglev hash; `true` for the client's address, or a key."""
+    rendezvous: OptionalKey = None
+    """Weighted rendezvous hash; `true` for the client's address, or a key."""
     p2c: Chosen = None
     """The better of two at random, by peak-EWMA latency and open sessions."""
     bound: Annotated[float, Field(gt=1, le=1000)] | None = None

@@ -173,7 +173,7 @@ class Pool(Section):
         Persistence | None,
         Short(shorthand.persistence, ({"enum": ["source", "account", "none", "off", False]},)),
     ] = None
-    """What keeps a client on its server."""
+    """What keeps a client on its server; without it, nothing does."""
     check: Annotated[
         Check,
         Short(shorthand.check, ({"enum": ["tcp", "http", "icmp", "none", "off", False]},)),
@@ -196,7 +196,10 @@ class Pool(Section):
     tls: Tls = None
     """TLS to the servers."""
     send_proxy: Annotated[
-        int, Parsed(shorthand.send_proxy, {"enum": ["none", "v1", "v2", False], "x-unit": "word"})
+        int,
+        Parsed(
+            shorthand.send_proxy, {"enum": ["none", "v1", "v2", False], "x-unit": "PROXY version"}
+        ),
     ] = _POOL.send_proxy
     """PROXY protocol header to the servers."""
     resolve_every: Period = _POOL.resolve_s
