@@ -6,29 +6,35 @@ Exit status: 0 done, 1 it could not be done, 2 the question or the rules file is
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import l7lb
-from l7lb.cli import (
-    demo,
-    diff,
-    disable,
-    drain,
-    enable,
-    events,
-    explain,
-    reload,
-    run,
-    status,
-    weight,
-)
 from l7lb.cli.client import NotAnswered, Refused
+
+VERBS = (
+    "run",
+    "check",
+    "explain",
+    "diff",
+    "show",
+    "schema",
+    "reload",
+    "status",
+    "events",
+    "drain",
+    "disable",
+    "enable",
+    "weight",
+    "demo",
+)
+"""Modules of this package. Only the one that is asked for is imported: it starts sooner."""
 
 
 class Verb(Protocol):
-    """A module of this package."""
+    """What each of those modules has."""
 
     NAME: str
     HELP: str
@@ -39,24 +45,11 @@ class Verb(Protocol):
     def run(self) -> Callable[[argparse.Namespace], int]: ...
 
 
-VERBS: tuple[Verb, ...] = (
-    run,
-    explain,
-    diff,
-    reload,
-    status,
-    events,
-    drain,
-    disable,
-    enable,
-    weight,
-    demo,
-)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status."""
-    args = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    asked = tuple(word for word in words[:1] if word in VERBS)
+    args = parser(asked or VERBS).parse_args(words)
     try:
         return int(args.run(args))
     except Refused as error:
@@ -72,17 +65,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+    """For these verbs."""
     top = argparse.ArgumentParser(
         prog="l7lb", description="A Linux Virtual Server cluster with a content-aware tier."
     )
     top.add_argument("--version", action="version", version=f"l7lb {l7lb.__version__}")
     verbs = top.add_subparsers(metavar="VERB", required=True)
-    for verb in VERBS:
+    for verb in map(load, names):
         sub = verbs.add_parser(verb.NAME, help=verb.HELP, description=verb.HELP)
         verb.configure(sub)
         sub.set_defaults(run=verb.run)
     return top
+
+
+def load(name: str) -> Verb:
+    return cast("Verb", importlib.import_module(f"l7lb.cli.{name}"))
 
 
 def print_refusal(error: Refused) -> None:
