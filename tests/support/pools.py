@@ -3,11 +3,24 @@
 from collections import Counter
 from random import Random
 
-from l7lb.model import Address, PoolSpec, ServerSpec
+from l7lb.model import (
+    Address,
+    PersistenceKind,
+    PersistenceSpec,
+    PoolSpec,
+    SchedulerKind,
+    SchedulerSpec,
+    ServerSpec,
+)
 from l7lb.pool.pool import Pool, PoolEnvironment
+from l7lb.pool.server import ServerUpdate
 from l7lb.pool.slot import Outcome, Slot
 from l7lb.ports import LocalCounters, ManualClock
 from l7lb_protocols.facts import Facts, PlainFacts
+
+RR = SchedulerSpec(SchedulerKind.RR)
+COOKIE = PersistenceSpec(PersistenceKind.COOKIE, b"L7LB")
+LEARNED = PersistenceSpec(PersistenceKind.LEARNED, b"sid", timeout_s=60.0)
 
 
 def server_specs(*names: str, **options: object) -> tuple[ServerSpec, ...]:
@@ -66,3 +79,22 @@ class PoolStory:
     def later(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self.pool.tick()
+
+
+def story(*names, server=None, **options):
+    """A pool `web` of servers with these names; `server` are options of each of them."""
+    workers = options.pop("workers", 1)
+    counters = options.pop("counters", None)
+    servers = options.pop("servers", None) or server_specs(*names, **(server or {}))
+    return PoolStory(PoolSpec("web", servers, **options), workers, counters)
+
+
+def apply(told, name, **changes):
+    """One update of one server."""
+    told.pool.apply(ServerUpdate(name, **changes))
+
+
+def visitor(told, name):
+    """Facts of a client whose cookie points to `name`."""
+    value = told.server(name).cookie.split(b";")[0].removeprefix(b"L7LB=")
+    return PlainFacts(cookies={b"L7LB": value})
