@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import resource
 import sys
 from pathlib import Path
 
@@ -37,8 +38,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"{path}: director.loop: {error}", file=sys.stderr)
         return 2
     log_to_stderr()
+    allow_descriptors()
+    options = Options(path, args.control, warnings=loaded.warnings)
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(serve(loaded.spec, Options(path, args.control)))
+        return runner.run(serve(loaded.spec, options))
 
 
 async def serve(spec: ClusterSpec, options: Options) -> int:
@@ -48,3 +51,9 @@ async def serve(spec: ClusterSpec, options: Options) -> int:
         print(f"l7lb run: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def allow_descriptors() -> None:
+    """A client takes one or two descriptors: use all that this process may have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

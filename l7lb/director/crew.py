@@ -12,15 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from l7lb.director.events import Events
-from l7lb.director.messages import Ping, StatusReply, ToSupervisor, ToWorker
+from l7lb.director.messages import StatusReply, ToSupervisor, ToWorker
 from l7lb.director.process import WORKER_COMMAND, Stage, WorkerProcess, launch
 
 QUICK_DEATH_S = 1.0
 BACKOFF_S = (0.1, 5.0)
 """First and longest wait before a worker is started that died soon after its start."""
-WATCH_EVERY_S = 5.0
-STUCK_S = 30.0
-"""A worker that has not said a word for so long is killed and replaced."""
+PING_EVERY_S = 5.0
+PINGS = 6
+"""A worker that leaves so many questions unanswered is stuck: it is killed and replaced."""
 GRACE_S = 5.0
 """Beyond the drain deadline, before a worker is killed."""
 
@@ -113,22 +113,19 @@ class Crew:
         self._calls.heard(worker, message)
 
     async def watch(self) -> None:
-        """Kill who is stuck; runs until cancelled."""
-        loop = asyncio.get_running_loop()
+        """Kill who is stuck; runs until cancelled.
+
+        Unanswered questions are counted, not seconds: after a pause of the whole machine, or of
+        this process, nobody is to blame.
+        """
         while True:
-            await asyncio.sleep(WATCH_EVERY_S)
-            self.broadcast(Ping())
+            await asyncio.sleep(PING_EVERY_S)
             for worker in self.workers():
-                silent_s = loop.time() - worker.heard_s
-                if silent_s > STUCK_S:
-                    self._events.emit(
-                        "worker-stuck",
-                        logging.ERROR,
-                        worker=worker.slot,
-                        pid=worker.pid,
-                        silent_s=round(silent_s, 1),
-                    )
-                    worker.kill()
+                if worker.pings < PINGS:
+                    worker.ping()
+                    continue
+                self._events.emit("worker-stuck", logging.ERROR, worker=worker.slot, pid=worker.pid)
+                worker.kill()
 
     # ------------------------------------------------------------------ keeping a slot filled
 

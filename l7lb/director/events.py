@@ -10,8 +10,10 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from l7lb.errors import Problem
 
 RING = 1000
 """Events kept."""
@@ -96,6 +98,11 @@ class Events:
         label = logging.getLevelName(level).lower()
         self._ring.append(Event(self._number, time.time(), label, name, fields))
         _log.log(level, name, extra={"fields": fields})
+
+    def warn_of(self, warnings: Iterable[Problem]) -> None:
+        """What is doubtful in the rules file that runs."""
+        for warning in warnings:
+            self.emit("file-warning", logging.WARNING, problem=str(warning))
 
     def since(self, number: int = 0, limit: int = RING) -> list[Event]:
         """Those after `number`, the newest `limit` of them, in order."""

@@ -19,6 +19,7 @@ from l7lb.director.messages import (
     Drain,
     Drained,
     Listen,
+    Ping,
     Pong,
     Ready,
     Refused,
@@ -56,6 +57,8 @@ class WorkerProcess:
         """Of the rules file that it works by."""
         self.started_s = loop.time()
         self.heard_s = loop.time()
+        self.pings = 0
+        """Sent since the worker last said anything."""
         self.refusal = ""
         self.cut = 0
         """Sessions that its drain had to cut."""
@@ -83,6 +86,11 @@ class WorkerProcess:
     def listen(self, service: str, position: int, fd: int) -> None:
         if self.stage is not Stage.DRAINING:
             self.send(Listen(service, position), [fd])
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        self.pings += 1
+        self.send(Ping())
 
     @property
     def is_over(self) -> bool:
@@ -123,6 +131,7 @@ class WorkerProcess:
         for fd in fds:
             os.close(fd)
         self.heard_s = asyncio.get_running_loop().time()
+        self.pings = 0
         match message:
             case StatusReply():
                 future = self._asked.pop(message.number, None)

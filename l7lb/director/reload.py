@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 
 from l7lb.config.diff import Change, diff
-from l7lb.config.load import load_cluster
+from l7lb.config.load import load, load_cluster
 from l7lb.director.exposition import MetricsServer
 from l7lb.director.listeners import ListenChange
 from l7lb.director.messages import Apply, Unlisten
@@ -87,7 +87,10 @@ class Reloader:
     async def _reload(self) -> Reloaded:
         parts = self._parts
         running, listeners = parts.running, parts.listeners
-        spec = await asyncio.to_thread(load_cluster, str(parts.path))
+        if parts.crew.stopping:
+            raise ControlError("the director is stopping", 409)
+        loaded = await asyncio.to_thread(load, parts.path)
+        spec = loaded.spec
         await asyncio.to_thread(check_certificates, spec)
         old = running.spec
         indices = running.plan(spec)
@@ -100,6 +103,7 @@ class Reloader:
         # The point of no return.
         running.take(spec, indices)
         self._adopt(listeners.commit(plan))
+        parts.events.warn_of(loaded.warnings)
         unconfirmed = await parts.crew.confirm(running.generation, CONFIRM_S)
         done = Reloaded(
             running.generation,

@@ -39,7 +39,7 @@ from l7lb.director.process import WORKER_COMMAND, WorkerProcess
 from l7lb.director.reload import Reloader
 from l7lb.director.running import Running, worker_count
 from l7lb.director.status import StatusDesk
-from l7lb.errors import ConfigError, ControlError
+from l7lb.errors import ConfigError, ControlError, Problem
 from l7lb.health.events import HealthEvent
 from l7lb.health.prober import Prober
 from l7lb.health.resolve import Resolver
@@ -58,6 +58,8 @@ class Options:
     path: Path
     control: str | None = None
     worker_command: tuple[str, ...] = WORKER_COMMAND
+    warnings: tuple[Problem, ...] = ()
+    """What is doubtful in the file."""
 
 
 class Supervisor:
@@ -110,6 +112,7 @@ class Supervisor:
 
     async def _start(self) -> None:
         spec = self.parts.running.spec
+        self._listen_to_signals()
         await self.control.open(control_path(spec.director, self.options.control))
         self._load_admin()
         indices = self.parts.running.plan(spec)
@@ -119,11 +122,11 @@ class Supervisor:
         self.parts.running.forget_left()
         self.parts.prober.reconcile(spec.pools)
         self.parts.resolver.reconcile(spec.pools)
-        self._listen_to_signals()
         self.parts.crew.loop = spec.director.loop
         self.parts.crew.resize(worker_count(spec), spec.director.drain_deadline_s)
         self._background(self.parts.crew.watch())
         self._background(self._announce())
+        self.parts.events.warn_of(self.options.warnings)
 
     async def _open_metrics(self, spec: ClusterSpec) -> None:
         address = spec.director.metrics
