@@ -43,6 +43,7 @@ pools:
     scheduler: wlc                      # weighted least connections
     persistence: {{cookie: L7LB}}         # a browser stays with its server
     check: {check}
+    outlier: {{ejection: 2s}}             # out at once when connects fail, tried again soon
   api:                                  # the current release
     servers:
 {api}

@@ -196,7 +196,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 def by_engine(origins: Iterable[OriginSpec]) -> str:
-    """`nginx: web-1, web-2; Python: …`."""
+    """`nginx: web-1, web-2; python: …`."""
     groups: dict[str, list[str]] = {}
     for origin in origins:
         groups.setdefault(origin.engine, []).append(origin.name)
