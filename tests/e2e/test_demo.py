@@ -1,4 +1,4 @@
-"""`l7lb demo` from start to end, as a user runs it: it must show no failed request, and clean up."""
+"""`l7lb demo` as a user runs it: it must show no failed request, and clean up."""
 
 import re
 import subprocess
@@ -55,7 +55,9 @@ def test_what_it_leaves_up_works_until_it_is_stopped(tmp_path: Path) -> None:
     done = l7lb("demo", "--leave", "--directory", str(tmp_path))
     try:
         assert done.returncode == 0, done.stdout + done.stderr
-        curl, status, drain = re.findall(r"^  (.*)$", done.stdout.partition("\nTry:")[2], re.M)
+        curl, status, drain = re.findall(
+            r"^  (.*)$", done.stdout.partition("\nTry:")[2], re.MULTILINE
+        )
         answer = subprocess.run(
             curl, shell=True, capture_output=True, text=True, timeout=30, check=True
         )
