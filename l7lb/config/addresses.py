@@ -47,8 +47,8 @@ def network(value: object) -> str:
         raise Refusal(f"{shown(value)} is not a network", "such as 10.0.0.0/8")
     try:
         return str(ip_network(value))
-    except ValueError as error:
-        raise Refusal(f"{shown(value)} is not a network", _network_hint(value, error)) from None
+    except ValueError:
+        raise Refusal(f"{shown(value)} is not a network", _network_hint(value)) from None
 
 
 def host_pattern(value: object) -> bytes:
@@ -78,7 +78,7 @@ def _address(value: object, lowest_port: int) -> Address:
     if text.startswith(UNIX):
         return _unix(text)
     host, colon, port = text.rpartition(":")
-    if not colon or (":" in host and not host.startswith("[")):
+    if not colon or text.endswith("]") or (":" in host and not host.startswith("[")):
         raise Refusal(f"{shown(text)} has no port", _port_hint(text))
     if not _PORT.fullmatch(port) or not lowest_port <= int(port) <= 65535:
         raise Refusal(f"{shown(port)} is not a port", f"from {lowest_port} to 65535")
@@ -112,6 +112,8 @@ def _text(value: object, what: str) -> str:
 
 
 def _port_hint(text: str) -> str:
+    if text.endswith("]"):
+        return f"such as {text}:80"
     if ":" in text:
         return f"an IPv6 address stands in brackets: [{text}]:80" if is_ip(text) else ""
     return f"such as {text}:80" if _HOST.fullmatch(text) else "such as 10.0.0.1:80"
@@ -127,8 +129,8 @@ def _host_hint(host: str) -> str:
     return ""
 
 
-def _network_hint(text: str, error: ValueError) -> str:
+def _network_hint(text: str) -> str:
     try:
         return f"the network is {ip_network(text, strict=False)}"
     except ValueError:
-        return "such as 10.0.0.0/8 or 2001:db8::/32" if "/" not in str(error) else str(error)
+        return "such as 10.0.0.0/8 or 2001:db8::/32"

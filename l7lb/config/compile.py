@@ -19,7 +19,10 @@ from l7lb.config.scope import Scope
 from l7lb.config.texts import name as checked_name
 from l7lb.config.units import shown
 from l7lb.config.validate import known_keys, validated
-from l7lb.model import ClusterSpec, DirectorSpec, PoolSpec, ServiceSpec
+from l7lb.model import Address, ClusterSpec, DirectorSpec, PoolSpec, ServiceSpec
+
+Endpoint = tuple[Address, Scope]
+"""An address that is listened on, and where it stands."""
 
 
 def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
@@ -30,9 +33,11 @@ def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
     _refuse_unknown_sections(root, scope)
     named = {key: _names(root, key, scope) for key in ("pools", "services")}
     pools = _pools(named["pools"], scope.at("pools"))
-    services = _services(named, pools, scope.at("services"))
+    services, endpoints = _services(named, pools, scope.at("services"))
     director = _director(root, scope.at("director"))
-    _refuse_collisions(services, director, scope)
+    if director.metrics:
+        endpoints.append((director.metrics, scope.at("director", "metrics")))
+    _refuse_collisions(endpoints)
     return ClusterSpec(pools, services, director, files)
 
 
@@ -106,17 +111,22 @@ def _pools(named: dict[str, dict[str, Plain]], scope: Scope) -> dict[str, PoolSp
 
 def _services(
     named: dict[str, dict[str, dict[str, Plain]]], pools: dict[str, PoolSpec], scope: Scope
-) -> dict[str, ServiceSpec]:
-    services = {}
+) -> tuple[dict[str, ServiceSpec], list[Endpoint]]:
+    """The services, and every address that they listen on."""
+    services: dict[str, ServiceSpec] = {}
+    endpoints: list[Endpoint] = []
     for name, plain in named["services"].items():
         spot = scope.at(name)
-        if not _is_protocol_known(plain, spot):
+        valid = validated(Service, plain, spot) if _is_protocol_known(plain, spot) else None
+        if valid is None:
             continue
-        valid = validated(Service, plain, spot)
-        if valid:
-            services[name] = compile_service.service_spec(name, valid, named["pools"].keys(), spot)
-            compile_service.check_accounts(services[name], pools, spot)
-    return services
+        spec = compile_service.service_spec(name, valid, named["pools"].keys(), spot)
+        compile_service.check_accounts(spec, pools, spot)
+        services[name] = spec
+        for index, listen in enumerate(spec.listen):
+            position = valid.position("listen", index)
+            endpoints.append((listen.address, spot.at("listen", position)))
+    return services, endpoints
 
 
 def _is_protocol_known(plain: dict[str, Plain], scope: Scope) -> bool:
@@ -145,20 +155,17 @@ def _director(root: Mapping, scope: Scope) -> DirectorSpec:
 # --------------------------------------------------------------------------- listeners that collide
 
 
-def _refuse_collisions(
-    services: dict[str, ServiceSpec], director: DirectorSpec, scope: Scope
-) -> None:
-    taken: dict[int, list[tuple[str, Scope]]] = {}
-    for host, port, spot in compile_service.endpoints(services.values(), director, scope):
-        if not port and not host.startswith(UNIX):
+def _refuse_collisions(endpoints: list[Endpoint]) -> None:
+    taken: dict[int, list[Endpoint]] = {}
+    for address, spot in endpoints:
+        if not address.port and not address.host.startswith(UNIX):
             continue
-        for other, first in taken.setdefault(port, []):
-            if _overlap(host, other):
-                spot.problem(
-                    f"{_shown(host, port)} is taken by {_shown(other, port)} at {first.place}"
-                )
+        others = taken.setdefault(address.port, [])
+        for other, first in others:
+            if _overlap(address.host, other.host):
+                spot.problem(f"{address} is taken by {other} at {first.place}")
                 break
-        taken[port].append((host, spot))
+        others.append((address, spot))
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -170,9 +177,3 @@ def _overlap(one: str, other: str) -> bool:
         return True
     pair = ip_address(one), ip_address(other)
     return pair[0].version == pair[1].version and any(a.is_unspecified for a in pair)
-
-
-def _shown(host: str, port: int) -> str:
-    if host.startswith(UNIX):
-        return host
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

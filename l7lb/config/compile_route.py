@@ -38,8 +38,7 @@ class Surroundings:
     """Conditions that the service's protocol knows, of those that not every one does."""
 
 
-def route_spec(route: Route, around: Surroundings, scope: Scope) -> RouteSpec:
-    match = _match(route, around, scope)
+def route_spec(route: Route, match: MatchSpec, around: Surroundings, scope: Scope) -> RouteSpec:
     groups = capture_count(match.path)
     _check_templates(route, groups, scope)
     pools = _action(route, around, scope)
@@ -65,7 +64,7 @@ def route_spec(route: Route, around: Surroundings, scope: Scope) -> RouteSpec:
 # --------------------------------------------------------------------------- conditions
 
 
-def _match(route: Route, around: Surroundings, scope: Scope) -> MatchSpec:
+def match_spec(route: Route, around: Surroundings, scope: Scope) -> MatchSpec:
     for fact in ("account", "recipient"):
         if getattr(route, fact) and fact not in around.facts:
             scope.at(fact).key_problem(f"this protocol knows no {fact}: the route never matches")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from l7lb.config import credentials
 from l7lb.config.compile_pool import resolved
-from l7lb.config.compile_route import Surroundings, route_spec
+from l7lb.config.compile_route import Surroundings, match_spec, route_spec
 from l7lb.config.schema_cluster import (
     AccessLogSection,
     Director,
@@ -72,19 +72,25 @@ def service_spec(
 def _routes(valid: Valid[Service], around: Surroundings, scope: Scope) -> tuple[RouteSpec, ...]:
     scopes: dict[int, Scope] = {}
     specs = []
+    sound = []
     for index, route in enumerate(valid.section.routes):
         spot = scope.at(valid.position("routes", index))
-        spec = route_spec(route, around, spot)
+        before = len(scope.problems)
+        match = match_spec(route, around, spot)
+        is_sound = len(scope.problems) == before
+        spec = route_spec(route, match, around, spot)
         scopes[id(spec)] = spot
         specs.append(spec)
+        if is_sound:
+            sound.append(spec)
     tied = set()
-    for earlier, later in find_ties(specs):
+    for earlier, later in find_ties(sound):
         tied.add(id(later))
         scopes[id(later)].problem(
             f"this route and the one in {_line(earlier, later)} match exactly the same",
             "the later would never be taken",
         )
-    _refuse_double_names([s for s in specs if id(s) not in tied], scopes)
+    _refuse_double_names([s for s in sound if id(s) not in tied], scopes)
     return tuple(specs)
 
 
@@ -109,12 +115,17 @@ def check_accounts(service: ServiceSpec, pools: Mapping[str, PoolSpec], scope: S
     """A pool that hangs on the account is of no use to a protocol that knows none."""
     if "account" in FACTS[service.protocol]:
         return
-    names = dict.fromkeys(name for route in service.routes for name, _ in route.pools)
-    for name in names:
-        pool = pools.get(name)
-        keys = (pool.scheduler.key, pool.persistence and pool.persistence.key) if pool else ()
-        if any(key and key.kind is KeyKind.ACCOUNT for key in keys):
-            scope.problem(f"pool '{name}' hangs on the account, which {service.protocol} has not")
+    for route in service.routes:
+        for name, _ in route.pools:
+            pool = pools.get(name)
+            if pool and _hangs_on_account(pool):
+                message = f"pool '{name}' hangs on the account, which {service.protocol} has not"
+                scope.problems.add(route.place, message)
+
+
+def _hangs_on_account(pool: PoolSpec) -> bool:
+    keys = (pool.scheduler.key, pool.persistence.key if pool.persistence else None)
+    return any(key is not None and key.kind is KeyKind.ACCOUNT for key in keys)
 
 
 # --------------------------------------------------------------------------- listeners
@@ -198,18 +209,3 @@ def director_spec(director: Director, scope: Scope) -> DirectorSpec:
     if director.state:
         spec = replace(spec, state=scope.at("state").path(director.state))
     return spec
-
-
-def endpoints(
-    services: Iterable[ServiceSpec], director: DirectorSpec, scope: Scope
-) -> list[tuple[str, int, Scope]]:
-    """Every address that is listened on, with its place."""
-    found = [
-        (listen.address.host, listen.address.port, scope.at("services", service.name, "listen", i))
-        for service in services
-        for i, listen in enumerate(service.listen)
-    ]
-    if director.metrics:
-        metrics = director.metrics
-        found.append((metrics.host, metrics.port, scope.at("director", "metrics")))
-    return found

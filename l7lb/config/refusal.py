@@ -22,8 +22,8 @@ class Problems:
         self._found: dict[Problem, None] = {}
         self._warnings: dict[Problem, None] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    def __len__(self) -> int:
+        return len(self._found)
 
     def add(self, place: Place, message: str, hint: str = "") -> None:
         self._found[Problem(place, message, hint)] = None

@@ -101,9 +101,10 @@ def _note(section: type[Section], detail: ErrorDetails, scope: Scope) -> None:
         context = detail.get("ctx", {})
         scope.at(*loc).problem(context.get("message", ""), context.get("hint", ""))
     else:
-        words = _WORDS.get(kind)
-        message, hint = words(detail) if words else (detail["msg"], "")
-        scope.at(*loc).problem(message, hint)
+        message, hint = _WORDS[kind](detail) if kind in _WORDS else (detail["msg"], "")
+        owner = _section_at(section, loc) if kind == "model_type" else None
+        keys = f"its keys: {', '.join(known_keys(owner))}" if owner else hint
+        scope.at(*loc).problem(message, keys)
 
 
 def _unknown_key(section: type[Section], loc: tuple[int | str, ...], scope: Scope) -> None:
