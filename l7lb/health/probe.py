@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import h11
 
-from l7lb.model import CheckKind, CheckSpec, Endpoint, ServerTls
+from l7lb.model import CheckKind, CheckSpec, Endpoint
 
 REPLY_BYTES = 512
 """How much of the last reply is kept for display."""
@@ -28,8 +28,6 @@ class Target:
     endpoint: Endpoint
     host: str
     check: CheckSpec
-    tls: ServerTls | None = None
-    """For HTTP probes; None: plain."""
 
     @property
     def dial(self) -> Endpoint:

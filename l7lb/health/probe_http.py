@@ -26,11 +26,12 @@ READ_BYTES = 65536
 async def probe_http(target: Target, reply: Reply) -> str:
     """Ask once on a new connection. Raises OSError, h11.RemoteProtocolError, ProbeFailed."""
     sock = await connect(target.dial)
+    tls = target.check.tls
     try:
         reader, writer = await asyncio.open_connection(
             sock=sock,
-            ssl=client_context(target.tls) if target.tls else None,
-            server_hostname=(target.tls.server_name or target.host) if target.tls else None,
+            ssl=client_context(tls) if tls else None,
+            server_hostname=(tls.server_name or target.host) if tls else None,
             limit=READ_BYTES,
         )
     except BaseException:
@@ -70,7 +71,7 @@ def host_field(target: Target) -> str:
     if isinstance(sockaddr, str):
         return "localhost"
     host = f"[{target.host}]" if ":" in target.host else target.host
-    default = 443 if target.tls else 80
+    default = 443 if target.check.tls else 80
     return host if sockaddr[1] == default else f"{host}:{sockaddr[1]}"
 
 

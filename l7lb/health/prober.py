@@ -17,7 +17,7 @@ from l7lb.health.probe_http import probe_http
 from l7lb.health.probe_icmp import probe_icmp
 from l7lb.health.probe_tcp import probe_tcp
 from l7lb.health.watch import Watch, WatchEnvironment, WatchSpec
-from l7lb.model import CheckKind, Endpoint, Health, PoolSpec, ServerSpec
+from l7lb.model import CheckKind, Endpoint, Health, PoolSpec
 from l7lb.pool.server import literal_endpoint
 from l7lb.ports import Clock
 
@@ -143,17 +143,8 @@ class Prober:
 
 def _wanted(pools: Mapping[str, PoolSpec]) -> list[WatchSpec]:
     return [
-        _watch_spec(pool, server)
+        WatchSpec(pool.name, server.name, server.address, pool.check)
         for pool in pools.values()
         if pool.check.kind is not CheckKind.NONE
         for server in pool.servers
     ]
-
-
-def _watch_spec(pool: PoolSpec, server: ServerSpec) -> WatchSpec:
-    """An HTTP check speaks TLS where it says so, or where it meets the port of a TLS pool."""
-    check = pool.check
-    tls = None
-    if check.kind is CheckKind.HTTP:
-        tls = check.tls or (pool.tls if check.port is None else None)
-    return WatchSpec(pool.name, server.name, server.address, check, tls)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from l7lb.health import probe
 from l7lb.health.events import HealthEvent
 from l7lb.health.threshold import Threshold
-from l7lb.model import Address, CheckKind, CheckSpec, Endpoint, Health, ServerTls
+from l7lb.model import Address, CheckKind, CheckSpec, Endpoint, Health
 from l7lb.ports import Clock
 
 FIRST_WITHIN_S = 0.1
@@ -33,7 +33,6 @@ class WatchSpec:
     server: str
     address: Address
     check: CheckSpec
-    tls: ServerTls | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ class Watch:
 
     async def _probe(self, endpoint: Endpoint) -> probe.Result:
         spec = self.spec
-        target = probe.Target(endpoint, spec.address.host, spec.check, spec.tls)
+        target = probe.Target(endpoint, spec.address.host, spec.check)
         async with self._env.at_once:
             try:
                 return await probe.run(target, self._env.probes)

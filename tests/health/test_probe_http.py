@@ -88,7 +88,7 @@ async def test_the_request_is_what_the_check_says(origins: Origins) -> None:
     ],
 )
 def test_host_field(host: str, port: int, tls: ServerTls | None, expected: str) -> None:
-    assert host_field(Target((socket.AF_INET, ("x", port)), host, HTTP, tls)) == expected
+    assert host_field(Target((socket.AF_INET, ("x", port)), host, http(tls=tls))) == expected
 
 
 def test_host_field_of_a_local_socket() -> None:

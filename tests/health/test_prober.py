@@ -19,7 +19,6 @@ from l7lb.model import (
     Health,
     PoolSpec,
     ServerSpec,
-    ServerTls,
 )
 from l7lb.ports import ManualClock
 from support.probe_targets import Origins
@@ -319,24 +318,6 @@ async def test_close_stops_probes_that_are_under_way(stage: Stage) -> None:
     await prober.close()
     assert cut == ["10.0.0.1"]
     assert stage.seen == []
-
-
-@pytest.mark.parametrize(
-    ("check", "expected"),
-    [
-        (CheckSpec(CheckKind.HTTP), ServerTls(ca="pool")),
-        (CheckSpec(CheckKind.HTTP, port=81), None),
-        (CheckSpec(CheckKind.HTTP, port=81, tls=ServerTls(ca="check")), ServerTls(ca="check")),
-        (CheckSpec(CheckKind.TCP), None),
-    ],
-)
-async def test_http_checks_speak_tls_where_the_pool_does(
-    stage: Stage, check: CheckSpec, expected: ServerTls | None
-) -> None:
-    spec = replace(pool("web", check, a="10.0.0.1"), tls=ServerTls(ca="pool"))
-    stage.prober.reconcile(pools(spec))
-    await stage.until(lambda: len(stage.seen) == 1)
-    assert stage.targets[0].tls == expected
 
 
 async def test_over_real_sockets(origins: Origins) -> None:

@@ -55,7 +55,7 @@ async def waits_of(
     env = WatchEnvironment(
         ManualClock(), lambda: random, {CheckKind.TCP: probe}, asyncio.Semaphore(), lambda e: None
     )
-    spec = WatchSpec("web", "a", Address("10.0.0.1", 80), check, None)
+    spec = WatchSpec("web", "a", Address("10.0.0.1", 80), check)
     watch = Watch(spec, env, (socket.AF_INET, ("10.0.0.1", 80)))
     await waits.done.wait()
     watch.stop()

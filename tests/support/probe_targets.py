@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import trustme
 
@@ -60,5 +61,5 @@ def server_tls(authority: trustme.CA, *names: str) -> ssl.SSLContext:
 async def probe_once(
     port: int, check: CheckSpec, tls: ServerTls | None = None, host: str = "127.0.0.1"
 ) -> Result:
-    target = Target((socket.AF_INET, ("127.0.0.1", port)), host, check, tls)
+    target = Target((socket.AF_INET, ("127.0.0.1", port)), host, replace(check, tls=tls))
     return await run(target, PROBES)
