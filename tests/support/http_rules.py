@@ -41,9 +41,7 @@ def request_verdict(scanner: RequestScanner, data: bytes, start: int = 0) -> Ver
     try:
         end = scanner.scan(data, start)
     except HttpRefusal as refusal:
-        assert refusal.reason
-        assert refusal.clause
-        return "refused", refusal.status
+        return refused(refusal)
     return ("read", end) if end else ("more", 0)
 
 
@@ -51,10 +49,14 @@ def response_verdict(scanner: ResponseScanner, data: bytes, start: int, method: 
     try:
         end = scanner.scan(data, start, method)
     except HttpRefusal as refusal:
-        assert refusal.reason
-        assert refusal.clause
-        return "refused", refusal.status
+        return refused(refusal)
     return ("read", end) if end else ("more", 0)
+
+
+def refused(refusal: HttpRefusal) -> Verdict:
+    assert refusal.reason
+    assert refusal.clause
+    return "refused", refusal.status
 
 
 def request_byte_by_byte(scanner: RequestScanner, data: bytes) -> Verdict:
@@ -83,7 +85,7 @@ def kept(headers: Fields, underscores: bool = False) -> Fields:
         for option in value.lower().split(b",")
     }
     return [
-        (name, value)
+        (name, value.lstrip(b"0") or b"0" if name == b"content-length" else value)
         for name, value in headers
         if name not in HOP_BY_HOP
         and (underscores or b"_" not in name)
@@ -292,9 +294,8 @@ def passed_on(scanner: ChunkScanner, pieces: list[bytes]) -> tuple[bytes, int] |
         try:
             end = scanner.scan(piece)
         except HttpRefusal as refusal:
-            assert refusal.status == 400
-            assert refusal.reason
-            assert refusal.clause
+            if refused(refusal) != ("refused", 400):
+                raise
             return None
         assert scanner.done or end == len(piece)
         output += scanner.output

@@ -4,7 +4,7 @@ ctypedef const unsigned char* octets
 
 cdef bytes LOWER_TABLE
 cdef octets LOWER
-cdef int HIDDEN, REMOVED, HOP_BY_HOP, WIDTH
+cdef int HIDDEN, REMOVED, CONTENT_LENGTH, TRANSFER_ENCODING, HOP_BY_HOP, WIDTH
 
 
 cdef class FieldSpans:
@@ -12,6 +12,9 @@ cdef class FieldSpans:
     cdef int[::1] _spans
     cdef bytes _data
     cdef int _count
+    cdef bint _untidy
+    cdef readonly long long content_length
+    cdef readonly bint chunked
 
     @cython.locals(k=int)
     cdef void _add(self, int name, int end, int value, int last, int kind) noexcept
@@ -29,6 +32,8 @@ cdef class FieldSpans:
     cpdef list fields(self)
     @cython.locals(p=octets, k=int, at=Py_ssize_t, end=Py_ssize_t)
     cdef list _listed(self, int skip)
+    @cython.locals(kind=int)
+    cdef bytes _tidy_value(self, int k)
     @cython.locals(k=int)
     cpdef remove(self, bytes name)
     @cython.locals(p=octets, k=int, at=Py_ssize_t)

@@ -11,6 +11,8 @@ LOWER_TABLE = grammar.LOWER
 LOWER = LOWER_TABLE
 HIDDEN = grammar.HIDDEN
 REMOVED = grammar.REMOVED
+CONTENT_LENGTH = grammar.CONTENT_LENGTH
+TRANSFER_ENCODING = grammar.TRANSFER_ENCODING
 HOP_BY_HOP = grammar.HOP_BY_HOP
 
 WIDTH = 5
@@ -25,6 +27,11 @@ class FieldSpans:
         self._spans = array("i", bytes(4 * WIDTH * (max_fields + 1)))
         self._data = b""
         self._count = 0
+        self._untidy = False
+        """Some field has spaces or a framing value that are lawful but rare: all are rewritten, so
+        that no server can read them otherwise."""
+        self.content_length = -1
+        self.chunked = False
 
     def _add(self, name: int, end: int, value: int, last: int, kind: int) -> None:
         k = WIDTH * self._count
@@ -103,8 +110,14 @@ class FieldSpans:
             if not self._spans[WIDTH * k + 4] & skip:
                 at = self._spans[WIDTH * k]
                 end = self._spans[WIDTH * k + 1]
-                kept.append((p[at:end], self._value(k)))
+                kept.append((p[at:end], self._tidy_value(k)))
         return kept
+
+    def _tidy_value(self, k: int) -> bytes:
+        kind = self._spans[WIDTH * k + 4]
+        if kind & CONTENT_LENGTH:
+            return b"%d" % self.content_length
+        return b"chunked" if kind & TRANSFER_ENCODING else self._value(k)
 
     def remove(self, name: bytes) -> None:
         """Leave all fields `name` (lower case) out of `fields` and `forward`."""
@@ -114,8 +127,12 @@ class FieldSpans:
             k = self._find(name, k + 1)
 
     def _kept(self, parts: list[bytes], begin: int, skip: int) -> None:
-        """Append what stands from offset `begin` to the last field, less fields of kinds `skip`."""
+        """Append what stands from `begin` to the last field, less fields of kinds `skip`."""
         p = self._data
+        if self._untidy:
+            for name, value in self._listed(skip):
+                parts += (name, b": ", value, b"\r\n")
+            return
         for k in range(self._count):
             if self._spans[WIDTH * k + 4] & skip:
                 at = self._spans[WIDTH * k]

@@ -17,8 +17,6 @@ cdef class HeadScanner(FieldSpans):
     cdef bytes _client_name
     cdef int _seen, _options, _host_at, _blame
     cdef bint _underscores
-    cdef readonly long long content_length
-    cdef readonly bint chunked
 
     cdef void _begin(self, bytes data)
     cdef _refusal(self, int status, reason, clause)

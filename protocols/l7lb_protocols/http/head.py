@@ -55,6 +55,7 @@ class HeadScanner(FieldSpans):
         self._seen = 0
         self._options = 0
         self._host_at = -1
+        self._untidy = False
         self.content_length = -1
         self.chunked = False
 
@@ -118,6 +119,8 @@ class HeadScanner(FieldSpans):
         last = i
         while last > value and (p[last - 1] == 32 or p[last - 1] == 9):
             last -= 1
+        if value != end + 2 or last != i:
+            self._untidy = True
         kind = self._kind(p, name, end - name) if plain or self._underscores else HIDDEN
         if kind & FRAMING:
             kind = self._note(p, value, last, kind)
@@ -166,6 +169,8 @@ class HeadScanner(FieldSpans):
             self._read_options(p, start, end)
         elif kind == CONTENT_LENGTH:
             length = self._length(p, start, end)
+            if p[start] == 48 and end - start > 1:
+                self._untidy = True
             if self._seen & CONTENT_LENGTH:
                 if not self._blame or length != self.content_length:
                     raise self._refusal(400, "several Content-Length fields", "RFC 9112 §6.3")
@@ -176,6 +181,7 @@ class HeadScanner(FieldSpans):
                 raise self._refusal(400, "several Transfer-Encoding fields", "RFC 9112 §6.1")
             if end - start != 7 or not self._same(p, start, b"chunked", 7):
                 raise self._bad_coding(self._data[start:end])
+            self._untidy = self._untidy or self._data[start:end] != b"chunked"
             self.chunked = True
         return kind
 

@@ -179,7 +179,7 @@ class ResponseScanner(HeadScanner):
         if upgrade:
             skip &= ~UPGRADE
         begin = self._line_at
-        if not self._as_sent:
+        if not self._as_sent or self._untidy:
             begin = self._first_field()
             parts.append(b"HTTP/1.1 %d %b\r\n" % (self.status, self.reason))
         self._kept(parts, begin, skip)

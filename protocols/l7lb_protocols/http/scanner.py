@@ -184,7 +184,7 @@ class RequestScanner(RequestLine):
         if upgrade:
             skip &= ~UPGRADE
         begin = self._line_at
-        if path or host or not self._as_sent or self._host_at < 0:
+        if path or host or not self._as_sent or self._untidy or self._host_at < 0:
             begin = self._first_field()
             parts.append(self._new_line(path))
             if host or self._host_at < 0:
