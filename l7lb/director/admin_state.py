@@ -52,8 +52,8 @@ class AdminState:
             }
         except FileNotFoundError:
             return
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{self._path}: not a state file: {error!r}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{self._path} is no state file: {error!r}") from error
 
     def put_aside(self) -> Path:
         """Rename a file that cannot be read, for somebody to look at. Raises OSError."""
