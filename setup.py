@@ -20,6 +20,7 @@ SCANNERS = [
     "protocols/l7lb_protocols/http/response.py",
     "protocols/l7lb_protocols/http/scanner.py",
     "protocols/l7lb_protocols/http/chunked.py",
+    "protocols/l7lb_protocols/http/query.py",
     "l7lb/routing/table.py",
     "l7lb/pool/shared.py",
 ]
@@ -28,6 +29,13 @@ SCANNERS = [
 HOT = [
     "protocols/l7lb_protocols/http/answer.py",
     "protocols/l7lb_protocols/http/session.py",
+    "protocols/l7lb_protocols/http/forwarded.py",
+    "l7lb/scheduling/lc.py",
+    "l7lb/pool/budget.py",
+    "l7lb/pool/slot.py",
+    "l7lb/pool/server.py",
+    "l7lb/pool/pool.py",
+    "l7lb/net/service.py",
     "l7lb/net/stream.py",
     "l7lb/net/poller.py",
     "l7lb/net/dial.py",
@@ -43,7 +51,7 @@ def module_name(path: str) -> str:
 
 def compiled(paths: list[str], *, checked: bool) -> list[Extension]:
     modules = [
-        Extension(module_name(path), [path], optional=True, extra_compile_args=["-O2"])
+        Extension(module_name(path), [path], optional=True, extra_compile_args=["-O2", "-g0"])
         for path in paths
     ]
     return cythonize(
@@ -67,4 +75,4 @@ def extensions() -> list[Extension]:
     return compiled(SCANNERS, checked=False) + compiled(HOT, checked=True)
 
 
-setup(ext_modules=extensions())
+setup(ext_modules=extensions(), options={"build_ext": {"parallel": os.cpu_count()}})
