@@ -12,7 +12,7 @@ import pytest
 from badinput.catalogue.case import CLOSED, HOST, Case
 from badinput.catalogue.requests import REQUESTS
 from badinput.client import Client
-from badinput.conftest import Director
+from badinput.director import Director
 from badinput.seen import Seen, differences
 
 SERVERS = ("recorder", "nginx", "haproxy", "aiohttp")

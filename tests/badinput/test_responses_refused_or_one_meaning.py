@@ -11,7 +11,7 @@ from badinput.answered import differences
 from badinput.catalogue.case import HOST, Answer, ResponseCase
 from badinput.catalogue.responses import RESPONSES
 from badinput.client import Client
-from badinput.conftest import Director
+from badinput.director import Director
 
 AFTER = Answer(200, b"after")
 

@@ -94,6 +94,7 @@ CASES = (
     good_length("plain", b" 5"),
     good_length("without-space", b"5"),
     good_length("space-around", b" \t 5 \t"),
+    good_length("tab-before", b"\t5"),
     good_length("leading-zeros", b" 005"),
     good_length("zeros-are-not-octal", b" 0010", b"0123456789"),
     good_length("zero", b" 0", b""),

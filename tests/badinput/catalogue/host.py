@@ -67,6 +67,7 @@ CASES = (
     bad("only-space", b"  "),
     good("capitals", b" WWW.EXAMPLE.ORG", b"WWW.EXAMPLE.ORG"),
     good("space-around", b" \t www.example.org \t", b"www.example.org"),
+    good("tab-before", b"\twww.example.org", b"www.example.org"),
     good("with-port", b" www.example.org:8080", b"www.example.org:8080"),
     good("final-dot", b" www.example.org.", b"www.example.org."),
     good("ipv6", b" [2001:db8::1]:80", b"[2001:db8::1]:80"),
