@@ -24,7 +24,7 @@ from l7lb.routing.table import RoutingTable
 from l7lb.routing.templates import expand, expand_path
 from l7lb_protocols.facts import Facts, PlainFacts
 from l7lb_protocols.http.errors import HttpRefusal
-from l7lb_protocols.http.forwarded import ClientInfo, Forwarding
+from l7lb_protocols.http.forwarded import ClientInfo, Forwarding, RequestIds
 
 PORTS = {"http": 80, "https": 443}
 
@@ -174,7 +174,7 @@ def learn(service: ServiceSpec, listen: ListenSpec, asked: Asked) -> tuple[Facts
     sni = _sni(asked)
     if listen.passthrough:
         return PlainFacts(host=sni, sni=sni, source=asked.source), ""
-    settings = http_settings(service, lambda: b"")
+    settings = http_settings(service, RequestIds(b"explain"))
     head = settings.requests
     head.source, head.sni = asked.source, sni
     data = asked.head()

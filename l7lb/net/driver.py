@@ -7,11 +7,11 @@ sides from overrunning each other, and holds the one deadline that runs. It know
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from l7lb.errors import NoServer
+from l7lb.net.dial import IdleConnections
 from l7lb.net.relay import SPLICE_MIN, Splice
 from l7lb.net.service import FOREVER_S, NO_ROUTE, RoutePlan, Service
 from l7lb.net.stream import FULL, HOLD, ByteStream, Stream
@@ -55,6 +55,8 @@ class Driver:
 
     def __init__(self, host: Host, service: Service, client: ByteStream, secure: bool) -> None:
         self.host = host
+        self._poller = host.poller
+        self._counters = host.counters
         self.service = service
         self.client = client
         self.secure = secure
@@ -126,7 +128,7 @@ class Driver:
         current = host.services.get(service.name)
         if current is not None:
             self.service = service = current
-        self._started = host.now()
+        self._started = self._poller.now_s
         self._first_byte = -1.0
         self._bytes_in = self._bytes_out = 0
         self._pool = None
@@ -154,7 +156,7 @@ class Driver:
         try:
             slot = pool.take(facts, self._tried)
             if slot is None:
-                self._ticket = pool.wait(facts.detach(), self._granted)
+                self._ticket = pool.wait(facts.detach(), self._granted, self._tried)
                 self.phase(PHASE_QUEUE)
                 return PENDING
         except NoServer as problem:
@@ -173,8 +175,8 @@ class Driver:
         self.set_cookie = slot.set_cookie
         if self.set_cookie and self.secure:
             self.set_cookie += b"; Secure"
-        idle = self.host.idle(slot.server)
-        stream = idle.take(careful) if idle is not None else None
+        idle = slot.server.idle
+        stream = idle.take(careful) if isinstance(idle, IdleConnections) else None
         if stream is None:
             self._dial(slot)
             return PENDING
@@ -221,11 +223,11 @@ class Driver:
         if len(self._tried) > limits.attempts or not pool.retry_allowed(plan.retry):
             return FAILED
         if self._tried:
-            self.host.counters.count(self._tried[-1].index, RETRIES)
+            self._counters.count(self._tried[-1].index, RETRIES)
         return self._take(pool, facts, True)
 
     def answered(self, status: int, cookies: Callable[[bytes], bytes | None]) -> None:
-        now = self.host.now()
+        now = self._poller.now_s
         self._first_byte = now - self._started
         slot = self._slot
         if slot is not None:
@@ -247,10 +249,10 @@ class Driver:
         slot = self._slot
         if stream is not None:
             self.server = None
-            idle = self.host.idle(slot.server) if slot is not None and reusable else None
-            if idle is not None and stream.queued == 0 and not stream.at_eof and not stream.closed:
+            idle = slot.server.idle if slot is not None and reusable else None
+            if isinstance(idle, IdleConnections) and stream.queued == 0 and not stream.at_eof and not stream.closed:
                 stream.resume(HOLD | FULL)
-                idle.put(stream, self.host.now() + self._idle_s())
+                idle.put(stream, self._poller.now_s + self._idle_s())
             else:
                 stream.close()
             self.client.resume(FULL)
@@ -284,15 +286,15 @@ class Driver:
 
     def phase(self, phase: int) -> None:
         self._phase = phase
-        self.deadline = self.host.now() + self._limits[phase]
+        self.deadline = self._poller.now_s + self._limits[phase]
 
     def log(self, session: Exchange) -> None:
         server = self._released or (self._tried[-1] if self._tried else None)
         self._released = None
-        now = self.host.now()
+        now = self._poller.now_s
         total_s = now - self._started if self._started else 0.0
         service = self.service
-        self.host.counters.record(
+        self._counters.record(
             service.number,
             server.index if server is not None else -1,
             session.status,
@@ -304,7 +306,7 @@ class Driver:
         if service.log is not None:
             service.log.record(
                 (
-                    time.time(),
+                    self.host.wall_offset_s + now,
                     self.source,
                     session.method,
                     session.target,
@@ -328,6 +330,7 @@ class Driver:
 
     def close(self, linger: bool) -> None:
         self._stop_relays()
+        self.client.flush()
         if not linger and self.client.queued == 0:
             self._gone()
             self.client.close()
@@ -336,7 +339,7 @@ class Driver:
         self._lingering = linger
         self.client.write_eof()
         self.client.resume(HOLD | FULL)
-        self.deadline = self.host.now() + (LINGER_S if linger else self._limits[PHASE_SEND])
+        self.deadline = self._poller.now_s + (LINGER_S if linger else self._limits[PHASE_SEND])
 
     def abort(self) -> None:
         self.release(OUTCOME_CANCELLED, False)
@@ -433,7 +436,7 @@ class Driver:
         assert session is not None
         left = self._left[source]
         target = SERVER if source == CLIENT else CLIENT
-        self.deadline = self.host.now() + self._limits[self._phase]
+        self.deadline = self._poller.now_s + self._limits[self._phase]
         if left < 0 or len(data) < left:
             self.send(target, data)
             if left > 0:
@@ -507,6 +510,7 @@ class Driver:
         assert isinstance(client, Stream)
         assert isinstance(server, Stream)
         origin, target = (client, server) if source == CLIENT else (server, client)
+        target.flush()
         if target.queued == 0 and not origin.at_eof:
             self._splice[source] = Splice(origin, target, left, self, self.host.pipes)
 
@@ -515,7 +519,7 @@ class Driver:
             self._bytes_in += count
         else:
             self._bytes_out += count
-        self.deadline = self.host.now() + self._limits[self._phase]
+        self.deadline = self._poller.now_s + self._limits[self._phase]
 
     def relay_done(self, splice: Splice) -> None:
         source = CLIENT if splice is self._splice[CLIENT] else SERVER

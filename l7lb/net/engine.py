@@ -7,7 +7,6 @@ events. Knows no file and no other process.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import os
 import random
@@ -34,6 +33,7 @@ from l7lb.pool.pool import Pool
 from l7lb.pool.server import Server, ServerUpdate
 from l7lb.pool.shared import SharedCounters
 from l7lb.ports import SystemClock
+from l7lb_protocols.http.forwarded import RequestIds
 
 TICK_S = 0.1
 SWEEP_EVERY = 5
@@ -75,9 +75,8 @@ class Engine:
         self._logs: dict[str, AccessLog] = {}
         self._mirror = Mirror(self)
         self._ticks = 0
-        prefix = os.urandom(6).hex().encode()
-        self._request_ids = itertools.count(1)
-        self._id_prefix = prefix
+        self._request_ids = RequestIds(os.urandom(6).hex().encode())
+        self.wall_offset_s = time.time() - time.monotonic()
         self._timer = loop.call_later(TICK_S, self._tick)
 
     # ------------------------------------------------------------------ configuration
@@ -96,7 +95,7 @@ class Engine:
         self._apply_logs(spec)
         self.services = {
             name: Service(
-                service, indices.services[name], self.pools, self._logs.get(name), self._request_id
+                service, indices.services[name], self.pools, self._logs.get(name), self._request_ids
             )
             for name, service in spec.services.items()
         }
@@ -130,13 +129,16 @@ class Engine:
             if spec.reuse and not spec.send_proxy:
                 idle = self._idle.setdefault(server, IdleConnections(spec.max_idle))
                 idle.limit = spec.max_idle
+                server.idle = idle
             elif server in self._idle:
+                server.idle = None
                 self._idle.pop(server).close()
 
     def _retire(self, servers: list[Server]) -> None:
         """Servers that left: idle connections go at once, open sessions end by themselves."""
         for server in servers:
             self._pool_of.pop(server, None)
+            server.idle = None
             idle = self._idle.pop(server, None)
             if idle is not None:
                 idle.close()
@@ -183,10 +185,6 @@ class Engine:
 
     # ------------------------------------------------------------------ for drivers
 
-    def idle(self, server: Server) -> IdleConnections | None:
-        """Where this server's open connections wait; None: they are not kept."""
-        return self._idle.get(server)
-
     def dial(self, pool: Pool, server: Server, dialer: Dialer) -> Upstream:
         """Open a connection; answers by `dialer.dialed`. The dialer holds the deadline."""
         self.counters.count(server.index, CONNECTS)
@@ -209,9 +207,6 @@ class Engine:
             self.drivers.discard(connection)
             self.counters.closed(connection.service.number)
 
-    def _request_id(self) -> bytes:
-        return b"%b-%x" % (self._id_prefix, next(self._request_ids))
-
     def _outlier(self, pool: str, server: Server, until: float) -> None:
         self.env.report(
             {"event": "ejected", "pool": pool, "server": server.name, "for_s": until - self.now()}
@@ -221,11 +216,12 @@ class Engine:
 
     def _tick(self) -> None:
         self._timer = self.loop.call_later(TICK_S, self._tick)
+        now = self.poller.now_s = time.monotonic()
+        self.wall_offset_s = time.time() - now
         for pool in self.pools.values():
             pool.tick()
         self._ticks += 1
         if self._ticks % SWEEP_EVERY == 0:
-            now = self.now()
             for driver in list(self.drivers):
                 driver.tick(now)
             for idle in self._idle.values():

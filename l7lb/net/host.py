@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from l7lb.net.dial import IdleConnections
 from l7lb.net.poller import Poller
 from l7lb.net.relay import PipePool
 from l7lb.net.service import Service
@@ -54,13 +53,14 @@ class Host(Protocol):
     counters: SharedCounters
     services: dict[str, Service]
     draining: bool
+    wall_offset_s: float
+    """Wall clock less monotonic clock."""
     now: Callable[[], float]
     random: Callable[[], float]
 
     @property
     def drivers(self) -> Collection[Connection]: ...
 
-    def idle(self, server: Server) -> IdleConnections | None: ...
     def dial(self, pool: Pool, server: Server, dialer: Dialer) -> Cancellable: ...
     def note_failure(self, server: Server, error: OSError | None) -> None: ...
     def mirror(self, pool: Pool, head: bytes, body: bytes) -> None: ...

@@ -8,14 +8,22 @@ splice because nobody else owns the descriptor. Knows no protocol.
 from __future__ import annotations
 
 import asyncio
+import logging
 import select
+import time
 from typing import Protocol
 
 READ = select.EPOLLIN | select.EPOLLRDHUP
 WRITE = select.EPOLLOUT
 BROKEN = select.EPOLLERR | select.EPOLLHUP
+log = logging.getLogger("l7lb.net")
 BATCH = 256
 """Events served before the loop's timers and callbacks get their turn."""
+
+
+class Writer(Protocol):
+    def flush(self) -> None:
+        """Give the kernel what was written in this round."""
 
 
 class Pollable(Protocol):
@@ -28,8 +36,13 @@ class Poller:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.now_s = time.monotonic()
+        """Monotonic time at the beginning of this round: good enough for deadlines and logs, and
+        free. The engine's tick keeps it going when no socket is ready."""
         self._epoll = select.epoll()
         self._watched: dict[int, Pollable] = {}
+        self._writers: list[Writer] = []
+        self._dispatching = False
         loop.add_reader(self._epoll.fileno(), self._dispatch)
 
     def watch(self, fd: int, pollable: Pollable, events: int) -> None:
@@ -47,6 +60,32 @@ class Poller:
     def __contains__(self, fd: int) -> bool:
         return fd in self._watched
 
+    def flush_later(self, writer: Writer) -> None:
+        """Call `writer.flush()` when this round's events are served.
+
+        So what one round has to say goes out in one go: a peer on another core is woken once,
+        not once for each answer, and what is written in pieces leaves in one system call.
+        """
+        if not self._writers and not self._dispatching:
+            self.loop.call_soon(self._flush)
+        self._writers.append(writer)
+
+    def _serve(self, fd: int, pollable: Pollable, events: int) -> None:
+        """A fault of ours in one connection must not harm the others: it is logged, and that
+        connection is left to its deadline."""
+        try:
+            pollable.ready(events)
+        except Exception:
+            log.exception("connection dropped after a fault of ours")
+            self.forget(fd)
+
+    def _flush(self) -> None:
+        while self._writers:
+            writers = self._writers
+            self._writers = []
+            for writer in writers:
+                writer.flush()
+
     def close(self) -> None:
         self.loop.remove_reader(self._epoll.fileno())
         self._watched.clear()
@@ -54,7 +93,13 @@ class Poller:
 
     def _dispatch(self) -> None:
         watched = self._watched
-        for fd, events in self._epoll.poll(0, BATCH):
-            pollable = watched.get(fd)
-            if pollable is not None:
-                pollable.ready(events)
+        self.now_s = time.monotonic()
+        self._dispatching = True
+        try:
+            for fd, events in self._epoll.poll(0, BATCH):
+                pollable = watched.get(fd)
+                if pollable is not None:
+                    self._serve(fd, pollable, events)
+        finally:
+            self._dispatching = False
+            self._flush()

@@ -18,7 +18,7 @@ from l7lb.routing.captures import captures
 from l7lb.routing.table import RoutingTable
 from l7lb.routing.templates import expand, expand_path
 from l7lb_protocols.facts import Facts
-from l7lb_protocols.http.forwarded import ForwardPolicy
+from l7lb_protocols.http.forwarded import ForwardPolicy, RequestIds
 from l7lb_protocols.http.scanner import RequestScanner, ResponseScanner
 from l7lb_protocols.http.session import HttpSettings
 from l7lb_protocols.wire import (
@@ -66,6 +66,7 @@ class RoutePlan:
     def __init__(self, route: RouteSpec, service: ServiceSpec, pools: Mapping[str, Pool]) -> None:
         self.route = route
         self.pools = [(pools[name], share) for name, share in route.pools]
+        self.shares = sum(share for _, share in self.pools)
         self.pool = self.pools[0][0] if len(self.pools) == 1 else None
         self.mirror = pools[route.mirror] if route.mirror else None
         timeouts = route.timeouts or service.timeouts
@@ -97,7 +98,7 @@ class RoutePlan:
         """By share when there are several."""
         if self.pool is not None:
             return self.pool
-        point = random() * sum(share for _, share in self.pools)
+        point = random() * self.shares
         for pool, share in self.pools:
             point -= share
             if point < 0:
@@ -129,7 +130,7 @@ class Service:
         number: int,
         pools: Mapping[str, Pool],
         log: AccessLog | None,
-        new_request_id: Callable[[], bytes],
+        request_ids: RequestIds,
     ) -> None:
         self.spec = spec
         self.name = spec.name
@@ -138,10 +139,10 @@ class Service:
         self.table = RoutingTable(spec.routes)
         self.plans = {id(route): RoutePlan(route, spec, pools) for route in spec.routes}
         self.limits = phase_limits(spec.timeouts, FOREVER_S)
-        self.settings = http_settings(spec, new_request_id)
+        self.settings = http_settings(spec, request_ids)
 
 
-def http_settings(spec: ServiceSpec, new_request_id: Callable[[], bytes]) -> HttpSettings:
+def http_settings(spec: ServiceSpec, request_ids: RequestIds) -> HttpSettings:
     options = spec.http
     limits = options.limits
     requests = RequestScanner(
@@ -151,7 +152,7 @@ def http_settings(spec: ServiceSpec, new_request_id: Callable[[], bytes]) -> Htt
         fields=options.forwarded,
         trusted=tuple(ipaddress.ip_network(text) for text in options.trusted_proxies),
         client_name=options.client_name_header,
-        new_request_id=new_request_id,
+        request_ids=request_ids,
     )
     return HttpSettings(
         requests, ResponseScanner(), policy, limits.body_bytes, limits.pipeline_bytes

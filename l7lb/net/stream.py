@@ -6,6 +6,7 @@ by watching `queued` and pausing the other side (`net.driver`).
 
 from __future__ import annotations
 
+import os
 import socket
 from collections import deque
 from typing import Protocol
@@ -13,8 +14,8 @@ from typing import Protocol
 from l7lb.net.poller import BROKEN, READ, WRITE, Poller
 
 READ_SIZE = 65536
-_BUFFER = bytearray(READ_SIZE)
-_VIEW = memoryview(_BUFFER)
+PROMPT_SIZE = 16384
+"""What is written in one piece of this size is not held back for the end of the round."""
 
 HOLD = 1
 """Pause reason: the session wants no bytes now."""
@@ -36,6 +37,7 @@ class ByteStream(Protocol):
     def pause(self, reason: int) -> None: ...
     def resume(self, reason: int) -> None: ...
     def write(self, data: bytes) -> None: ...
+    def flush(self) -> None: ...
     def write_eof(self) -> None: ...
     def close(self) -> None: ...
     def abort(self) -> None: ...
@@ -80,11 +82,13 @@ class Stream:
         self.at_eof = False
         self.pump: Pump | None = None
         self.pump_out: Pump | None = None
+        self._unsent = b""
+        """Written in this round of the poller."""
         self._queue: deque[memoryview] | None = None
+        """What the kernel did not take."""
         self._paused = 0
         self._events = READ
         self._finish = False
-        self._ended = False
         poller.watch(self.fd, self, READ)
 
     # ------------------------------------------------------------------ reading
@@ -131,14 +135,14 @@ class Stream:
 
     def _read(self) -> None:
         try:
-            count = self.sock.recv_into(_BUFFER)
+            data = os.read(self.fd, READ_SIZE)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self.lose(error)
             return
-        if count:
-            self.handler.stream_data(self, bytes(_VIEW[:count]))
+        if data:
+            self.handler.stream_data(self, data)
         else:
             self.note_eof()
 
@@ -160,23 +164,43 @@ class Stream:
     # ------------------------------------------------------------------ writing
 
     def write(self, data: bytes) -> None:
-        """Send now what the kernel takes and queue the rest. On a lost stream the bytes vanish."""
-        if self.closed or self._finish:
+        """Send at the end of this round what the kernel takes, and queue the rest. On a lost
+        stream the bytes vanish."""
+        if self.closed or self._finish or not data:
             return
+        self.queued += len(data)
         if self._queue is not None:
             self._queue.append(memoryview(data))
-            self.queued += len(data)
+        elif self._unsent:
+            self._unsent += data
+            if self.queued > PROMPT_SIZE:
+                self.flush()
+        elif len(data) > PROMPT_SIZE:
+            self._send(data)
+        else:
+            self._unsent = data
+            self.poller.flush_later(self)
+
+    def flush(self) -> None:
+        """Do not wait for the end of the round."""
+        data = self._unsent
+        if data:
+            self._unsent = b""
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        if self.closed:
             return
         try:
-            sent = self.sock.send(data)
+            sent = os.write(self.fd, data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError as error:
             self._lose_soon(error)
             return
+        self.queued -= sent
         if sent < len(data):
             self._queue = deque((memoryview(data)[sent:],))
-            self.queued = len(data) - sent
             self._interest()
 
     def want_writable(self, pump: Pump | None) -> None:
@@ -216,6 +240,7 @@ class Stream:
     def write_eof(self) -> None:
         """End our side after all that is queued; reading goes on."""
         if not self._finish:
+            self.flush()
             self._finish = True
             if self._queue is None:
                 self._shut()
@@ -240,8 +265,9 @@ class Stream:
             self.handler.stream_lost(self, error)
 
     def close(self) -> None:
-        """Close at once; what is still queued is dropped. No callback follows."""
+        """Close at once; what the kernel does not take now is dropped. No callback follows."""
         if not self.closed:
+            self.flush()
             self.closed = True
             self.poller.forget(self.fd)
             self.sock.close()
@@ -250,6 +276,7 @@ class Stream:
     def abort(self) -> None:
         """Close so that the peer sees a reset, not a clean end."""
         if not self.closed:
+            self._unsent = b""
             if self.sock.family != socket.AF_UNIX:
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             self.close()

@@ -57,6 +57,7 @@ class Server:
         "full_weight",
         "health",
         "health_since",
+        "idle",
         "index",
         "keeps",
         "latency",
@@ -94,6 +95,8 @@ class Server:
         """Persistent clients may stay; kept up to date by the pool."""
         self.cookie = b""
         """Set-Cookie value that pins a client here; kept up to date by the pool."""
+        self.idle: object | None = None
+        """Where whoever opens connections to this server keeps those that may be used again."""
         self.latency = PeakEwma()
         self.outlier = OutlierRecord()
         self.respecify(spec)

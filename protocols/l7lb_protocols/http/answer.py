@@ -17,6 +17,17 @@ from l7lb_protocols.http.refusals import reply as refusal
 from l7lb_protocols.http.render import edited_response, local_reply
 from l7lb_protocols.http.response import CHUNKED, LENGTH, NO_BODY, ResponseScanner
 from l7lb_protocols.http.scanner import RequestScanner
+from l7lb_protocols.http.states import (
+    ANSWER_CHUNKED,
+    ANSWER_EOF,
+    ANSWER_HEAD,
+    ANSWER_LENGTH,
+    ANSWER_NONE,
+    ANSWER_TUNNEL,
+    ASK_DONE,
+    ASK_HEAD,
+    ASK_TUNNEL,
+)
 from l7lb_protocols.wire import (
     CLIENT,
     OUTCOME_FAILED,
@@ -28,9 +39,6 @@ from l7lb_protocols.wire import (
     Decision,
     Wire,
 )
-
-ASK_HEAD, ASK_LENGTH, ASK_CHUNKED, ASK_DONE, ASK_TUNNEL = range(5)
-ANSWER_NONE, ANSWER_CONNECT, ANSWER_HEAD, ANSWER_LENGTH, ANSWER_CHUNKED, ANSWER_EOF, ANSWER_TUNNEL = range(7)  # fmt: skip
 
 GATEWAY_FAILURES = frozenset((502, 503, 504))
 MAX_INTERIM = 32

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from l7lb_protocols.http.scanner import (
@@ -40,6 +39,18 @@ class ClientInfo:
     """Verified name of the client's certificate; empty: none."""
 
 
+class RequestIds:
+    """Names for requests: unique as long as each worker's `prefix` is."""
+
+    def __init__(self, prefix: bytes) -> None:
+        self._prefix = prefix + b"-"
+        self._count = 0
+
+    def new(self) -> bytes:
+        self._count += 1
+        return self._prefix + b"%x" % self._count
+
+
 @dataclass(slots=True)
 class ForwardPolicy:
     """Which fields one service adds, and whom it believes."""
@@ -47,7 +58,7 @@ class ForwardPolicy:
     fields: frozenset[str] = ALL
     trusted: tuple[Network, ...] = ()
     client_name: bytes = b"X-Client-Name"
-    new_request_id: Callable[[], bytes] = field(default=lambda: b"")
+    request_ids: RequestIds = field(default_factory=lambda: RequestIds(b""))
 
     def is_trusted(self, source: str) -> bool:
         if not self.trusted:
@@ -66,6 +77,7 @@ class Forwarding:
         self.policy = policy
         self.client = client
         self.request_id = b""
+        self._ids = policy.request_ids
         self.trusted = policy.is_trusted(client.source)
         fields = policy.fields
         self._host = "x-forwarded-host" in fields
@@ -120,7 +132,7 @@ class Forwarding:
                 added += b';host="' + head.authority + b'"'
             added += b"\r\n"
         if self._id:
-            self.request_id = self.policy.new_request_id()
+            self.request_id = self._ids.new()
             added += b"X-Request-ID: " + self.request_id + b"\r\n"
         return added
 
@@ -141,7 +153,7 @@ class Forwarding:
             lines[b"Forwarded"] = theirs + b", " + ours if theirs else ours
         if self._id:
             given = head.header(b"x-request-id") or b""
-            self.request_id = given if _REQUEST_ID.match(given) else self.policy.new_request_id()
+            self.request_id = given if _REQUEST_ID.match(given) else self._ids.new()
             lines[b"X-Request-ID"] = self.request_id
         return b"".join(name + b": " + value + b"\r\n" for name, value in lines.items() if value)
 

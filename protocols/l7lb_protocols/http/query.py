@@ -2,18 +2,37 @@
 
 from urllib.parse import unquote_to_bytes
 
+TAB, SPACE, QUOTE, SEMICOLON, EQUALS = 9, 32, 34, 59, 61
+
 
 def cookie_value(cookies: bytes, name: bytes) -> bytes | None:
     """Value, without quotes, of the first cookie `name` in a Cookie field (RFC 6265 §5.4)."""
-    key = name + b"="
-    at = cookies.find(key)
+    size = len(cookies)
+    at = cookies.find(name)
     while at >= 0:
-        if at == 0 or cookies[:at].rstrip(b" \t").endswith(b";"):
-            value = cookies[at + len(key) :].partition(b";")[0].strip(b" \t")
-            quoted = len(value) >= 2 and value[:1] == value[-1:] == b'"'
-            return value[1:-1] if quoted else value
-        at = cookies.find(key, at + 1)
+        start = at + len(name)
+        if start < size and cookies[start] == EQUALS and starts_pair(cookies, at):
+            start += 1
+            end = cookies.find(b";", start)
+            if end < 0:
+                end = size
+            while start < end and (cookies[start] == SPACE or cookies[start] == TAB):
+                start += 1
+            while start < end and (cookies[end - 1] == SPACE or cookies[end - 1] == TAB):
+                end -= 1
+            if end - start >= 2 and cookies[start] == QUOTE and cookies[end - 1] == QUOTE:
+                start += 1
+                end -= 1
+            return cookies[start:end]
+        at = cookies.find(name, start)
     return None
+
+
+def starts_pair(cookies: bytes, at: int) -> bool:
+    """Whether only blanks stand between `at` and the beginning or the last `;`."""
+    while at > 0 and (cookies[at - 1] == SPACE or cookies[at - 1] == TAB):
+        at -= 1
+    return at == 0 or cookies[at - 1] == SEMICOLON
 
 
 def set_cookie_value(field: bytes, name: bytes) -> bytes | None:

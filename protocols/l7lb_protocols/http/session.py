@@ -11,7 +11,12 @@ no pool and no clock: it acts through `Wire` only.
 
 from __future__ import annotations
 
-from l7lb_protocols.http.answer import (
+from l7lb_protocols.http.answer import AnswerSide, HttpSettings
+from l7lb_protocols.http.chunked import ChunkScanner
+from l7lb_protocols.http.errors import HttpRefusal
+from l7lb_protocols.http.render import edited_request
+from l7lb_protocols.http.scanner import RequestScanner
+from l7lb_protocols.http.states import (
     ANSWER_CONNECT,
     ANSWER_EOF,
     ANSWER_HEAD,
@@ -21,13 +26,7 @@ from l7lb_protocols.http.answer import (
     ASK_DONE,
     ASK_HEAD,
     ASK_LENGTH,
-    AnswerSide,
-    HttpSettings,
 )
-from l7lb_protocols.http.chunked import ChunkScanner
-from l7lb_protocols.http.errors import HttpRefusal
-from l7lb_protocols.http.render import edited_request
-from l7lb_protocols.http.scanner import RequestScanner
 from l7lb_protocols.wire import (
     CLIENT,
     FAILED,
@@ -47,6 +46,7 @@ from l7lb_protocols.wire import (
 )
 
 __all__ = ["HttpSession", "HttpSettings"]
+
 
 IDEMPOTENT = frozenset(
     (b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE")

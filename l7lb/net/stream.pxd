@@ -1,0 +1,45 @@
+cimport cython
+
+from l7lb.net.poller cimport Poller
+
+cdef int READ, WRITE, BROKEN
+cdef Py_ssize_t PROMPT_SIZE
+
+
+cdef class Stream:
+    cdef readonly Poller poller
+    cdef readonly object sock
+    cdef readonly int fd
+    cdef public object handler, pump
+    cdef readonly object pump_out
+    cdef public Py_ssize_t queued
+    cdef public bint closed
+    cdef readonly bint at_eof
+    cdef public object _queue
+    cdef public bytes _unsent
+    cdef public int _paused, _events
+    cdef public bint _finish
+
+    cpdef pause(self, int reason)
+    cpdef resume(self, int reason)
+    cpdef ready(self, int events)
+    cdef _readable(self, int events)
+    @cython.locals(data=bytes)
+    cpdef _read(self)
+    cpdef note_eof(self)
+    cpdef _broken(self)
+    cpdef write(self, bytes data)
+    cpdef flush(self)
+    @cython.locals(sent=Py_ssize_t)
+    cdef _send(self, bytes data)
+    cpdef want_writable(self, pump)
+    cpdef _writable(self)
+    cpdef _flush(self)
+    cpdef write_eof(self)
+    cpdef _shut(self)
+    cpdef _lose_soon(self, error)
+    cpdef lose(self, error)
+    cpdef close(self)
+    cpdef abort(self)
+    @cython.locals(events=int)
+    cpdef _interest(self)

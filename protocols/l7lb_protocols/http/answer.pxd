@@ -1,0 +1,55 @@
+cimport cython
+
+from l7lb_protocols.http.chunked cimport ChunkScanner
+from l7lb_protocols.http.response cimport ResponseScanner
+from l7lb_protocols.http.scanner cimport RequestScanner
+
+cdef int CLIENT, SERVER, OUTCOME_FAILED, OUTCOME_OK, PHASE_BETWEEN, PHASE_FIRST_BYTE, PHASE_TUNNEL
+cdef int CHUNKED, LENGTH, NO_BODY, MAX_INTERIM
+cdef int ASK_DONE, ASK_HEAD, ASK_TUNNEL
+cdef int ANSWER_CHUNKED, ANSWER_EOF, ANSWER_HEAD, ANSWER_LENGTH, ANSWER_NONE, ANSWER_TUNNEL
+cdef frozenset GATEWAY_FAILURES
+
+
+cdef class HttpSettings:
+    cdef readonly RequestScanner requests
+    cdef readonly ResponseScanner responses
+    cdef readonly object policy
+    cdef readonly long long max_body, max_pipeline
+
+
+cdef class AnswerSide:
+    cdef readonly object wire, client, forwarding
+    cdef readonly HttpSettings settings
+    cdef readonly int ask, answer
+    cdef readonly bint closing, keep, body_sent
+    cdef readonly bytes pending, early, raw, head
+    cdef object decision
+    cdef readonly int minor, status, tries
+    cdef readonly bytes method, target, host, request_id
+    cdef readonly object agent, referer
+    cdef readonly str flags
+    cdef long long _left, _body_size
+    cdef int _interim, _half_closed
+    cdef bint _server_keep, _in_head, _held, _same_tried
+    cdef ChunkScanner _ask_chunks, _answer_chunks
+    cdef list _mirrored
+
+    cpdef server_data(self, bytes data)
+    @cython.locals(start=Py_ssize_t, end=Py_ssize_t, head=ResponseScanner)
+    cdef _response(self, bytes data)
+    @cython.locals(status=int, framing=int, out=bytes, body=bytes, size=Py_ssize_t)
+    cdef _final(self, ResponseScanner head, bytes data, Py_ssize_t end)
+    @cython.locals(added=bytes)
+    cdef bytes _response_head(self, ResponseScanner head)
+    @cython.locals(end=Py_ssize_t, output=bytes, chunks=ChunkScanner)
+    cdef _server_chunks(self, bytes data, Py_ssize_t start, bytes head)
+    cdef _tunnel(self, ResponseScanner head, bytes data, Py_ssize_t end)
+    cdef _finish(self, bint leftover)
+    cdef _end_exchange(self)
+    cdef _reply_locally(self, decision)
+    cdef _refuse(self, int status, reason)
+    cdef _fail(self, int status, int outcome)
+    cdef _cut(self, int outcome)
+    cdef _close(self)
+    cdef _next(self)
