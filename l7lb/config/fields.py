@@ -64,10 +64,14 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Short:
-    """Marks a type that may also be written in short; `expand` gives the long form."""
+    """Marks a type that may also be written in short; `expand` gives the long form.
+
+    `also` is what an editor is told of the short forms; empty: one item of the list; None: there
+    is none.
+    """
 
     expand: Callable[[Any], object]
-    also: tuple[JsonSchemaValue, ...]
+    also: tuple[JsonSchemaValue, ...] | None
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -77,7 +81,10 @@ class Short:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"anyOf": [*self.also, handler(schema)]}
+        long = handler(schema)
+        if self.also is None:
+            return long
+        return {"anyOf": [*(self.also or [long["items"]]), long]}
 
     def __hash__(self) -> int:
         return hash(self.expand)
@@ -90,7 +97,7 @@ T = TypeVar("T")
 TEXT: JsonSchemaValue = {"type": "string"}
 WHOLE: JsonSchemaValue = {"type": "integer"}
 
-OneOrMany = Annotated[list[T], Short(shorthand.listed, (TEXT,))]
+OneOrMany = Annotated[list[T], Short(shorthand.listed, ())]
 """A list, or its only item."""
 
 Duration = Annotated[

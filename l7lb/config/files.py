@@ -20,6 +20,7 @@ from l7lb.model import Place
 FILE_LIMIT_BYTES = 1 << 20
 TOTAL_LIMIT_BYTES = 16 << 20
 FILES_LIMIT = 256
+PATH_SHOWN = 400
 INCLUDE = "include"
 BY_NAME = ("pools", "services")
 
@@ -41,13 +42,17 @@ class FileTree:
         self._add(path, Place(path, 1, 1))
 
     def _add(self, path: str, wanted_at: Place) -> None:
+        name = shown(path, PATH_SHOWN)
+        if "\0" in path:
+            self._problems.add(wanted_at, f"{name} is not a file name")
+            return
         real = os.path.realpath(path)
         if real in self._open:
-            self._problems.add(wanted_at, f"{shown(path)} includes itself in a circle")
+            self._problems.add(wanted_at, f"{name} includes itself in a circle")
             return
         if real in self._read:
             other = self._read[real]
-            self._problems.add(wanted_at, f"{shown(path)} is included here and at {other}")
+            self._problems.add(wanted_at, f"{name} is included here and at {other}")
             return
         self._read[real] = wanted_at
         if len(self._read) > FILES_LIMIT:
@@ -92,7 +97,7 @@ class FileTree:
         try:
             data = read_regular(path, FILE_LIMIT_BYTES)
         except FileProblem as error:
-            self._problems.add(wanted_at, f"{shown(path)} cannot be read: {error}")
+            self._problems.add(wanted_at, f"{shown(path, PATH_SHOWN)} cannot be read: {error}")
             return None
         self._total_bytes += len(data)
         if self._total_bytes > TOTAL_LIMIT_BYTES:
@@ -164,13 +169,15 @@ def read_regular(path: str, limit: int) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         raise FileProblem(reason(error)) from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise FileProblem("it is not a regular file")
-        try:
+        with os.fdopen(handle, "rb", closefd=False) as file:
             data = file.read(limit + 1)
-        except OSError as error:
-            raise FileProblem(reason(error)) from None
+    except OSError as error:
+        raise FileProblem(reason(error)) from None
+    finally:
+        os.close(handle)
     if len(data) > limit:
         raise FileProblem(f"it has more than {limit} bytes")
     return data

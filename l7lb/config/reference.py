@@ -174,7 +174,9 @@ def _words(given: Json, names: dict[str, str]) -> list[str]:
         path = names[given["$ref"].rsplit("/", 1)[1]]
         return [f"[`{path}`](#{_anchor(path)})"]
     if "anyOf" in given:
-        return [word for choice in given["anyOf"] for word in _words(choice, names)]
+        words = [word for choice in given["anyOf"] for word in _words(choice, names)]
+        alone = _joined(words[:-1])
+        return [alone, "a list of these"] if words[-1] == f"list of {alone}" else words
     if "enum" in given:
         return [", ".join(f"`{_scalar(value)}`" for value in given["enum"])]
     if "const" in given:

@@ -57,7 +57,7 @@ class ListenTlsSection(Section):
 
     certificates: Annotated[
         list[Annotated[CertificateSection, Short(shorthand.keyed("chain", str), (TEXT,))]],
-        Short(shorthand.listed, (TEXT,)),
+        Short(shorthand.listed, ()),
         Field(min_length=1),
     ]
     """Certificates, chosen by the name that the client asks for; the first when none fits."""
@@ -186,7 +186,7 @@ class Service(Section):
     """What is spoken: `http`."""
     listen: Annotated[
         list[Annotated[Listen, Short(shorthand.keyed("address", str, int), (TEXT,))]],
-        Short(shorthand.listed, (TEXT,)),
+        Short(shorthand.listed, ()),
     ] = Field(default=[], json_schema_extra={"x-required": True})
     """Addresses where clients come in."""
     routes: Annotated[list[Route], Short(shorthand.listed, ())] = Field(
@@ -239,7 +239,7 @@ class Director(Section):
     """Event loop; `auto`: uvloop where it is installed."""
     metrics: ListenAddress | None = None
     """Listener for Prometheus; without it, none."""
-    cookie_secret: Annotated[Secret, Short(shorthand.secret, ())] | None = None
+    cookie_secret: Annotated[Secret, Short(shorthand.secret, None)] | None = None
     """Signs persistence cookies; at least 16 bytes, the same on every director.
     Without it, made at the first start and kept in `state`."""
     state: FileName | None = None

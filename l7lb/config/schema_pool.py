@@ -115,7 +115,7 @@ class Check(Section):
         list[
             Annotated[tuple[int, int], Parsed(texts.status_range, {"type": ["integer", "string"]})]
         ],
-        Short(shorthand.listed, (WHOLE, TEXT)),
+        Short(shorthand.listed, ()),
     ] = Field(default=[*_CHECK.statuses])
     """Good status codes: one, a range such as `200-299`, or a list of these."""
     body: Regex | None = None
@@ -162,7 +162,7 @@ class Pool(Section):
 
     servers: Annotated[
         list[Annotated[Server, Short(shorthand.keyed("address", str), (TEXT,))]],
-        Short(shorthand.listed, (TEXT,)),
+        Short(shorthand.listed, ()),
     ] = Field(default=[], json_schema_extra={"x-required": True})
     """The real servers."""
     scheduler: Annotated[

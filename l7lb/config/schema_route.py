@@ -47,7 +47,7 @@ class RedirectSection(Section):
     """Status code."""
 
 
-HeaderValues = dict[str, Annotated[list[FieldValue], Short(shorthand.listed, (TEXT,))]]
+HeaderValues = dict[str, Annotated[list[FieldValue], Short(shorthand.listed, ())]]
 
 
 class Reply(Section):

@@ -11,7 +11,7 @@ from decimal import Decimal
 from l7lb.config.refusal import Refusal
 
 DURATION_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,12})?(us|ms|s|m|h|d)$"
-SIZE_PATTERN = r"^[0-9]{1,15}(\.[0-9]{1,6})?(B|kB|MB|GB|KiB|MiB|GiB)$"
+SIZE_PATTERN = r"^[0-9]{1,16}(\.[0-9]{1,6})?(B|kB|MB|GB|KiB|MiB|GiB)$"
 SHARE_PATTERN = r"^[0-9]{1,3}(\.[0-9]{1,15})?%$"
 LONGEST_S = 366 * 86400.0
 LARGEST_BYTES = 2**50
