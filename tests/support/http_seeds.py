@@ -9,12 +9,13 @@ REQUESTS = (
     b"GET /a?b=1 HTTP/1.1\r\nHost: h.example\r\nX-a: b\r\nContent-Length: 5\r\n\r\nhello",
     (
         b"POST /%41/x HTTP/1.1\r\nHost: h.example:80\r\nConnection: close, x-a\r\nX-a: b\r\n"
-        b"A_b: c\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nFoo: bar\r\nHost: x\r\n\r\nGET"
+        b"A_b: c\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"5;x=y\r\nhello\r\n0\r\nFoo: bar\r\nHost: x\r\n\r\nGET"
     ),
     b"GET http://h.example/a HTTP/1.0\r\nHost: h.example\r\nCookie: a=b; c=d\r\nCookie: e\r\n\r\n",
     b"OPTIONS * HTTP/1.1\r\nHost: [::1]:80\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
     b"CONNECT h.example:443 HTTP/1.1\r\nHost: h.example:443\r\n\r\n",
-    b"\r\nPUT /a%2Fb HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nX-Forwarded-For: ::1\r\n\r\n",
+    b"\r\nPUT /a%2dB HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nX-Forwarded-For: ::1\r\n\r\n",
 )
 RESPONSES = (
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nSet-Cookie: a=b; Path=/\r\n\r\nhello",

@@ -15,7 +15,7 @@ cdef dict KINDS
 cdef class HeadScanner(FieldSpans):
     cdef readonly Py_ssize_t max_head
     cdef bytes _client_name
-    cdef int _seen, _options, _host_at, _blame
+    cdef int _seen, _options, _host_at, _blame, _digits
     cdef bint _underscores
 
     cdef void _begin(self, bytes data)
@@ -28,7 +28,7 @@ cdef class HeadScanner(FieldSpans):
     cdef Py_ssize_t _scan_field(self, octets p, Py_ssize_t i, Py_ssize_t n) except -1
     @cython.locals(c=int, known=bint)
     cdef int _kind(self, octets p, Py_ssize_t at, Py_ssize_t length) except -1
-    @cython.locals(length=int64)
+    @cython.locals(length=int64, same=bint)
     cdef int _note(self, octets p, Py_ssize_t start, Py_ssize_t end, int kind) except -1
     @cython.locals(length=int64, k=Py_ssize_t)
     cdef long long _length(self, octets p, Py_ssize_t start, Py_ssize_t end) except -1

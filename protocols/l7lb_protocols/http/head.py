@@ -172,10 +172,12 @@ class HeadScanner(FieldSpans):
             if p[start] == 48 and end - start > 1:
                 self._untidy = True
             if self._seen & CONTENT_LENGTH:
-                if not self._blame or length != self.content_length:
+                same = length == self.content_length and end - start == self._digits
+                if not self._blame or not same:
                     raise self._refusal(400, "several Content-Length fields", "RFC 9112 §6.3")
                 return kind | REMOVED
             self.content_length = length
+            self._digits = end - start
         else:
             if self._seen & TRANSFER_ENCODING:
                 raise self._refusal(400, "several Transfer-Encoding fields", "RFC 9112 §6.1")

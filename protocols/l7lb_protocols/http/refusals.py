@@ -64,13 +64,13 @@ REASONS: dict[int, bytes] = {
 
 
 def reply(status: int, reason: bytes = b"", close: bool = True) -> bytes:
-    """A whole final response with a short text body; `reason` b"" means the registered phrase.
+    """A whole final response whose short text body says the registered phrase and the `reason`.
 
     With `close` it announces that the connection ends. Not for 1xx, 204 and 304, which have no
     body, nor in answer to HEAD (send only up to the empty line there).
     """
-    phrase = reason or REASONS.get(status, b"Error")
-    body = b"%d %b\n" % (status, phrase)
+    phrase = REASONS.get(status, b"Error")
+    body = b"%d %b: %b\n" % (status, phrase, reason) if reason else b"%d %b\n" % (status, phrase)
     return b"HTTP/1.1 %d %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%b\r\n%b" % (
         status,
         phrase,

@@ -43,7 +43,9 @@ class RequestLine(HeadScanner):
 
     def _long_target(self, data: bytes, start: int, n: int) -> None:
         limit = start + MAX_TARGET + 64
-        if n > limit and data.find(b"\r\n", start + 2, limit) < 0:
+        if n <= limit or limit >= start + self.max_head:
+            return
+        if data.find(b"\r\n", start + 2, limit) < 0:
             raise HttpRefusal(414, "request target too long", "RFC 9112 §3")
 
     def _request_line(self, p: bytes, start: int, n: int) -> int:
