@@ -14,7 +14,7 @@ from l7lb.director.metrics import ServerFigures
 from l7lb.errors import ControlError
 from l7lb.health.prober import Prober
 from l7lb.health.resolve import Resolver
-from l7lb.model import ClusterSpec, Health, ServerSpec
+from l7lb.model import ClusterSpec, Health
 from l7lb.pool.cells import Layout, create_memory
 from l7lb.pool.indices import IndexTable, Indices, ServerKey, TooMany
 from l7lb.pool.server import ServerUpdate
@@ -84,12 +84,6 @@ class Running:
         """Drop what the administrator said of servers that left the file. Raises OSError when
         that cannot be written; it is forgotten here all the same."""
         self.admin.keep_only(self.indices.servers)
-
-    def server(self, pool: str, server: str) -> ServerSpec | None:
-        found = self.spec.pools.get(pool)
-        if found is None:
-            return None
-        return next((each for each in found.servers if each.name == server), None)
 
     def updates(self, prober: Prober, resolver: Resolver) -> tuple[tuple[str, ServerUpdate], ...]:
         """All that a worker must know of servers beyond the file."""
