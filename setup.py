@@ -35,6 +35,8 @@ HOT = [
     "l7lb/pool/slot.py",
     "l7lb/pool/server.py",
     "l7lb/pool/pool.py",
+    "l7lb/net/log_lines.py",
+    "l7lb/net/access_log.py",
     "l7lb/net/service.py",
     "l7lb/net/stream.py",
     "l7lb/net/poller.py",

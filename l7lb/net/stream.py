@@ -13,7 +13,8 @@ from typing import Protocol
 
 from l7lb.net.poller import BROKEN, READ, WRITE, Poller
 
-READ_SIZE = 65536
+READ_SIZE = 61440
+"""Below 64 KiB, above which the C library tidies its heap at every release."""
 PROMPT_SIZE = 16384
 """What is written in one piece of this size is not held back for the end of the round."""
 
