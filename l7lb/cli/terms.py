@@ -14,9 +14,9 @@ AGES = (("d", 86400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1))
 def duration_s(text: str) -> float:
     """For argparse: as in the rules file, such as 30s or 10m."""
     try:
-        return parse_duration(text)
+        return parse_duration(0 if text == "0" else text)
     except Refusal as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+        raise argparse.ArgumentTypeError(f"{error.message}, {error.hint}") from error
 
 
 def age(seconds: object) -> str:
@@ -39,8 +39,12 @@ def amount(number: object) -> str:
         return "-"
     if number < 100_000:
         return str(number)
-    thousands = (len(str(number)) - 1) // 3
-    return f"{number / 1000**thousands:.3g}{' kMGTPE'[thousands]}"
+    value, letters = float(number), iter("kMGTPE")
+    letter = ""
+    while value >= 999.5:
+        value /= 1000
+        letter = next(letters)
+    return f"{value:.3g}{letter}"
 
 
 def columns(

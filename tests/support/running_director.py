@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from l7lb.cli.client import Client, Json, NotAnswered
+from l7lb.director.paths import CONTROL_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 30.0
+Command = Callable[..., tuple[int, str, str]]
+"""`l7lb …` in the test's process: exit status, output, errors."""
 T = TypeVar("T")
 
 
@@ -103,16 +106,23 @@ class Director:
             f"  metrics: 127.0.0.1:0\n  loop: {self.loop}\n"
         )
 
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "l7lb", "run", str(self.file)]
+
+    def environment(self) -> dict[str, str]:
+        path = os.pathsep.join(str(ROOT / part) for part in ("", "protocols", "storage"))
+        kept = {key: value for key, value in os.environ.items() if key != CONTROL_VARIABLE}
+        return kept | {"PYTHONPATH": path}
+
     def launch(self) -> subprocess.Popen[bytes]:
         """Start without waiting."""
-        path = os.pathsep.join(str(ROOT / part) for part in ("", "protocols", "storage"))
         with (self.folder / "stderr.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "l7lb", "run", str(self.file)],
+                self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"PYTHONPATH": path},
+                env=self.environment(),
             )
         return self.process
 
