@@ -79,6 +79,9 @@ class Wire(Protocol):
     """Value of a Set-Cookie field that the response must carry; empty: none."""
     draining: bool
     """The director is going down: end the dialogue after this exchange."""
+    full: bool
+    """Much waits for a client that does not take it: begin no further exchange. `client_data(b"")`
+    comes when it has gone."""
 
     def send(self, side: int, data: bytes) -> None:
         """Send now or queue; while much is queued the other side is not read."""
@@ -157,4 +160,5 @@ class Session(Protocol):
     def server_eof(self) -> None: ...
     def server_lost(self) -> None: ...
     def relayed(self, source: int) -> None: ...
-    def expired(self, phase: int) -> None: ...
+    def expired(self, phase: int) -> None:
+        """The deadline has passed; PHASE_NONE: end at once, for the director does."""

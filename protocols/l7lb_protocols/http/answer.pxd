@@ -8,6 +8,7 @@ cdef int CLIENT, SERVER, OUTCOME_FAILED, OUTCOME_OK, PHASE_BETWEEN, PHASE_FIRST_
 cdef int CHUNKED, LENGTH, NO_BODY, MAX_INTERIM
 cdef int ASK_DONE, ASK_HEAD, ASK_TUNNEL
 cdef int ANSWER_CHUNKED, ANSWER_EOF, ANSWER_HEAD, ANSWER_LENGTH, ANSWER_NONE, ANSWER_TUNNEL
+cdef int DROP_TRANSFER_ENCODING
 cdef frozenset GATEWAY_FAILURES
 
 
@@ -29,19 +30,22 @@ cdef class AnswerSide:
     cdef readonly bytes method, target, host, request_id
     cdef readonly object agent, referer
     cdef readonly str flags
-    cdef long long _left, _body_size
+    cdef long long _left
     cdef int _interim, _half_closed
-    cdef bint _server_keep, _in_head, _held, _same_tried
+    cdef bint _server_keep, _in_head, _held, _same_tried, _client_ended, _asked_upgrade
     cdef ChunkScanner _ask_chunks, _answer_chunks
     cdef list _mirrored
 
     cpdef server_data(self, bytes data)
     @cython.locals(start=Py_ssize_t, end=Py_ssize_t, head=ResponseScanner)
     cdef _response(self, bytes data)
-    @cython.locals(status=int, framing=int, out=bytes, body=bytes, size=Py_ssize_t)
+    @cython.locals(
+        status=int, framing=int, out=bytes, body=bytes, size=Py_ssize_t, left=cython.longlong
+    )
     cdef _final(self, ResponseScanner head, bytes data, Py_ssize_t end)
-    @cython.locals(added=bytes)
+    @cython.locals(added=bytes, drop=int)
     cdef bytes _response_head(self, ResponseScanner head)
+    cdef bytes _set_cookie(self)
     @cython.locals(end=Py_ssize_t, output=bytes, chunks=ChunkScanner)
     cdef _server_chunks(self, bytes data, Py_ssize_t start, bytes head)
     cdef _tunnel(self, ResponseScanner head, bytes data, Py_ssize_t end)

@@ -16,7 +16,7 @@ from l7lb_protocols.http.forwarded import ClientInfo, Forwarding, ForwardPolicy
 from l7lb_protocols.http.refusals import reply as refusal
 from l7lb_protocols.http.render import edited_response, local_reply
 from l7lb_protocols.http.response import CHUNKED, LENGTH, NO_BODY, ResponseScanner
-from l7lb_protocols.http.scanner import RequestScanner
+from l7lb_protocols.http.scanner import DROP_TRANSFER_ENCODING, RequestScanner
 from l7lb_protocols.http.states import (
     ANSWER_CHUNKED,
     ANSWER_EOF,
@@ -96,8 +96,9 @@ class AnswerSide:
         self.request_id = b""
         self._left = 0
         self._interim = 0
-        self._body_size = 0
         self._server_keep = False
+        self._client_ended = False
+        self._asked_upgrade = False
         self._in_head = False
         self._held = False
         self._half_closed = 0
@@ -129,7 +130,8 @@ class AnswerSide:
             end = head.scan(data, start, self.method)
             if end == 0:
                 self.early = data[start:]
-                self.wire.phase(PHASE_FIRST_BYTE if not self.early else PHASE_BETWEEN)
+                if start and self.ask == ASK_DONE:
+                    self.wire.phase(PHASE_FIRST_BYTE)
                 return
             if head.status >= 200 or head.status == 101:
                 break
@@ -143,6 +145,8 @@ class AnswerSide:
 
     def _final(self, head: ResponseScanner, data: bytes, end: int) -> None:
         status = head.status
+        if status == 101 and not (self._asked_upgrade and self.ask == ASK_DONE):
+            raise HttpRefusal(502, "switches protocols unasked", "RFC 9110 §7.8")
         self.status = status
         self._server_keep = head.keep_alive
         self.wire.answered(status, head.cookies_set)
@@ -157,12 +161,12 @@ class AnswerSide:
         out = self._response_head(head)
         if framing == LENGTH:
             body = data[end : end + head.content_length]
-            self._left = head.content_length - len(body)
+            left = head.content_length - len(body)
             self.wire.send(CLIENT, out + body)
-            if self._left:
+            if left:
                 self.answer = ANSWER_LENGTH
                 self.wire.phase(PHASE_BETWEEN)
-                self.wire.relay(SERVER, self._left)
+                self.wire.relay(SERVER, left)
             else:
                 self._finish(end + len(body) < len(data))
         elif framing == NO_BODY:
@@ -179,17 +183,20 @@ class AnswerSide:
             self.wire.relay(SERVER, -1)
 
     def _response_head(self, head: ResponseScanner) -> bytes:
-        added = b""
-        if self.wire.set_cookie:
-            added = b"Set-Cookie: " + self.wire.set_cookie + b"\r\n"
+        added = self._set_cookie()
         if not self.keep:
             added += b"Connection: close\r\n"
         elif self.minor == 0:
             added += b"Connection: keep-alive\r\n"
+        drop = DROP_TRANSFER_ENCODING if self.minor == 0 else 0
         decision = self.decision
         if decision is not None and decision.edit_response is not None:
-            return edited_response(head, decision, added)
-        return head.forward(added)
+            return edited_response(head, decision, added, drop)
+        return head.forward(added, drop)
+
+    def _set_cookie(self) -> bytes:
+        cookie = self.wire.set_cookie
+        return b"Set-Cookie: " + cookie + b"\r\n" if cookie else b""
 
     def _server_chunks(self, data: bytes, start: int, head: bytes) -> None:
         chunks = self._answer_chunks
@@ -197,10 +204,11 @@ class AnswerSide:
         try:
             end = chunks.scan(data, start)
         except HttpRefusal:
-            if head:
-                self.wire.send(CLIENT, head)
             self.flags += "B"
-            self._cut(OUTCOME_FAILED)
+            if head:  # nothing of it has gone out
+                self._fail(502, OUTCOME_FAILED)
+            else:
+                self._cut(OUTCOME_FAILED)
             return
         output = chunks.output
         if head or output:
@@ -216,7 +224,8 @@ class AnswerSide:
         self.answer = ANSWER_TUNNEL
         self.ask = ASK_TUNNEL
         self.keep = False
-        self.wire.send(CLIENT, head.forward(b"", 0, head.status == 101) + data[end:])
+        upgraded = head.forward(self._set_cookie(), 0, head.status == 101)
+        self.wire.send(CLIENT, upgraded + data[end:])
         if self.pending:
             self.wire.send(SERVER, self.pending)
             self.pending = b""
@@ -257,9 +266,13 @@ class AnswerSide:
     def _refuse(self, status: int, reason: str) -> None:
         """The request cannot be understood or taken: say so and close, forward nothing."""
         self.keep = False
+        self.ask = ASK_HEAD
         self.status = status
         self.flags += "R"
-        self.wire.send(CLIENT, refusal(status, reason.encode()))
+        answer = refusal(status, reason.encode())
+        if self.method == b"HEAD":
+            answer = answer[: answer.index(b"\r\n\r\n") + 4]
+        self.wire.send(CLIENT, answer)
         self._end_exchange()
 
     def _fail(self, status: int, outcome: int) -> None:
@@ -284,7 +297,8 @@ class AnswerSide:
     def _close(self) -> None:
         if not self.closing:
             self.closing = True
-            self.wire.close(self.ask != ASK_DONE or self.pending != b"")
+            more = self.ask < ASK_DONE or self.pending != b""
+            self.wire.close(more and not self._client_ended)
 
     def _next(self) -> None:
         """The dialogue goes on: `session.HttpSession` serves what the client has sent already."""

@@ -12,7 +12,7 @@ cdef class ChunkScanner:
     cdef readonly Py_ssize_t max_line, max_trailers
     cdef readonly bint decode, done
     cdef readonly bytes output
-    cdef readonly long long left
+    cdef readonly long long size, left
     cdef int _state, _digits
     cdef long long _size, _excess
     cdef Py_ssize_t _line, _trailers

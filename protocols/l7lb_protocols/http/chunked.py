@@ -57,6 +57,8 @@ class ChunkScanner:
         """Be ready for another body."""
         self.output = b""
         self.done = False
+        self.size = 0
+        """Bytes of data in all chunks so far, as announced."""
         self.left = 0
         """Bytes of the current chunk's data still to come: so many may be relayed unseen, then
         `skip` must be told."""
@@ -176,6 +178,7 @@ class ChunkScanner:
         if self._excess > self.max_line * EXCESS_LINES:
             raise HttpRefusal(400, "too many chunk extensions", "RFC 9112 §7.1.1")
         self._excess -= min(self._excess, self._size)
+        self.size += self._size
         self.left = self._size
         self._state = DATA if self._size else LINE
         self._digits = 0

@@ -23,8 +23,8 @@ def edited_request(head: RequestScanner, decision: Decision, added: bytes, drop:
     return _edit(plain, decision.edit_request)
 
 
-def edited_response(head: ResponseScanner, decision: Decision, added: bytes) -> bytes:
-    plain = head.forward(b"")
+def edited_response(head: ResponseScanner, decision: Decision, added: bytes, drop: int) -> bytes:
+    plain = head.forward(b"", drop)
     return _edit(plain, decision.edit_response)[:-2] + added + b"\r\n"
 
 

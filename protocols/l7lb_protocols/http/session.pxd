@@ -6,7 +6,7 @@ from l7lb_protocols.http.scanner cimport RequestScanner
 
 cdef int CLIENT, SERVER, FAILED, PENDING, READY
 cdef int OUTCOME_CANCELLED, OUTCOME_FAILED, OUTCOME_OK, OUTCOME_TIMEOUT
-cdef int PHASE_BETWEEN, PHASE_BODY, PHASE_FIRST_BYTE, PHASE_HEAD, PHASE_KEEP_ALIVE, PHASE_SEND
+cdef int PHASE_BETWEEN, PHASE_BODY, PHASE_FIRST_BYTE, PHASE_HEAD, PHASE_KEEP_ALIVE, PHASE_SEND, PHASE_TUNNEL
 cdef int ANSWER_CONNECT, ANSWER_EOF, ANSWER_HEAD, ANSWER_NONE, ANSWER_TUNNEL
 cdef int ASK_CHUNKED, ASK_DONE, ASK_HEAD, ASK_LENGTH
 cdef frozenset IDEMPOTENT
@@ -17,7 +17,8 @@ cdef class HttpSession(AnswerSide):
     @cython.locals(start=Py_ssize_t, end=Py_ssize_t, size=Py_ssize_t)
     cdef _requests(self, bytes data)
     cdef _await_head(self)
-    @cython.locals(limit=cython.longlong, head=RequestScanner, added=bytes)
+    cdef _refuse_unread(self, int status, reason)
+    @cython.locals(limit=cython.longlong, head=RequestScanner, added=bytes, once=bint)
     cdef Py_ssize_t _request(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
     cdef _note(self, RequestScanner head, bytes raw)
     cdef Py_ssize_t _dispatched(self, int code, bytes data, Py_ssize_t end) except -1
@@ -25,6 +26,9 @@ cdef class HttpSession(AnswerSide):
     cdef Py_ssize_t _start(self, bytes data, Py_ssize_t start) except -1
     @cython.locals(end=Py_ssize_t, output=bytes, chunks=ChunkScanner)
     cdef Py_ssize_t _client_chunks(self, bytes data, Py_ssize_t start, bytes head) except -1
+    @cython.locals(body=bytes)
+    cdef _client_length(self, bytes data)
+    cdef _cut_short(self)
     cdef _break_ask(self, int status, reason)
     cdef _request_sent(self)
     cdef _tee(self, bytes body)

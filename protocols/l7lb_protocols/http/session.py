@@ -41,6 +41,7 @@ from l7lb_protocols.wire import (
     PHASE_HEAD,
     PHASE_KEEP_ALIVE,
     PHASE_SEND,
+    PHASE_TUNNEL,
     READY,
     SERVER,
 )
@@ -65,6 +66,8 @@ class HttpSession(AnswerSide):
             end = self._client_chunks(data, 0, b"")
             if end < len(data) and not self.closing:
                 self.pending = data[end:]
+        elif self.ask == ASK_LENGTH and self.answer != ANSWER_CONNECT:
+            self._client_length(data)
         else:
             self.pending += data
             if len(self.pending) > self.settings.max_pipeline and not self._held:
@@ -79,21 +82,38 @@ class HttpSession(AnswerSide):
         while start < size and self.ask == ASK_HEAD and not self.closing:
             try:
                 end = self.settings.requests.scan(data, start)
-                if end == 0:
-                    break
+            except HttpRefusal as problem:
+                self._refuse_unread(problem.status, problem.reason)
+                return
+            if end == 0:
+                break
+            try:
                 start = self._request(data, start, end)
             except HttpRefusal as problem:
                 self._refuse(problem.status, problem.reason)
                 return
+            if self.ask == ASK_HEAD and self.wire.full:
+                break
         if self.closing:
             return
         self.pending = data[start:]
         if self.ask == ASK_HEAD and self.answer == ANSWER_NONE:
             self._await_head()
 
+    def _refuse_unread(self, status: int, reason: str) -> None:
+        """Nothing is known of this request: tell the log nothing of the one before."""
+        self.method = self.target = self.host = self.request_id = b""
+        self.agent = self.referer = None
+        self.minor = 1
+        self.tries = 0
+        self.flags = ""
+        self._refuse(status, reason)
+
     def _await_head(self) -> None:
         """The head's deadline runs from its first byte; more bytes do not extend it."""
-        if not self.pending:
+        if self._client_ended and not (self.pending and self.wire.full):
+            self._close()
+        elif not self.pending:
             self._in_head = False
             self.wire.phase(PHASE_KEEP_ALIVE)
         elif not self._in_head:
@@ -104,6 +124,8 @@ class HttpSession(AnswerSide):
         """One request: returns the offset up to which `data` is used. Raises HttpRefusal."""
         head = self.settings.requests
         self._note(head, data[start:end])
+        if self._client_ended and end == len(data):
+            self.keep = False
         decision = self.wire.decide(head)
         self.decision = decision
         limit = self.settings.max_body
@@ -127,12 +149,12 @@ class HttpSession(AnswerSide):
         if decision.edit_request is not None:
             self.head = edited_request(head, decision, added, self.forwarding.drop)
         else:
-            upgrade = head.upgrade != b""
             self.head = head.forward(
-                added, self.forwarding.drop, decision.path, decision.host, upgrade
+                added, self.forwarding.drop, decision.path, decision.host, self._asked_upgrade
             )
         self._mirrored = [] if decision.mirror else None
-        return self._dispatched(self.wire.connect(head, self.method not in IDEMPOTENT), data, end)
+        once = self.ask != ASK_DONE or self.method not in IDEMPOTENT
+        return self._dispatched(self.wire.connect(head, once), data, end)
 
     def _note(self, head: RequestScanner, raw: bytes) -> None:
         client = self.client
@@ -153,9 +175,9 @@ class HttpSession(AnswerSide):
         self.flags = ""
         self.body_sent = False
         self._same_tried = False
+        self._asked_upgrade = head.upgrade != b""
         self._in_head = False
         self._interim = 0
-        self._body_size = 0
 
     def _dispatched(self, code: int, data: bytes, end: int) -> int:
         if code == READY:
@@ -183,12 +205,28 @@ class HttpSession(AnswerSide):
         if self._left == 0:
             self.ask = ASK_DONE
             self._request_sent()
+        elif self._client_ended:
+            self._cut_short()
         else:
             self.body_sent = True
-            self._mirrored = None
             self.wire.phase(PHASE_BODY)
-            self.wire.relay(CLIENT, self._left)
+            if self._mirrored is None or self._left > self.settings.max_pipeline:
+                self._mirrored = None
+                self.wire.relay(CLIENT, self._left)
         return start + len(body)
+
+    def _client_length(self, data: bytes) -> None:
+        """A body of known length that the mirror gets too; others are relayed unseen."""
+        body = data[: self._left]
+        self._left -= len(body)
+        self.wire.send(SERVER, body)
+        self._tee(body)
+        if self._left == 0:
+            self.ask = ASK_DONE
+            self.pending = data[len(body) :]
+            self._request_sent()
+        elif self.answer == ANSWER_HEAD:
+            self.wire.phase(PHASE_BODY)
 
     def _client_chunks(self, data: bytes, start: int, head: bytes) -> int:
         chunks = self._ask_chunks
@@ -199,8 +237,7 @@ class HttpSession(AnswerSide):
             self._break_ask(problem.status, problem.reason)
             return len(data)
         output = chunks.output
-        self._body_size += len(output)
-        if self.settings.max_body and self._body_size > self.settings.max_body:
+        if self.settings.max_body and chunks.size > self.settings.max_body:
             self._break_ask(413, "request body is larger than allowed")
             return len(data)
         self.body_sent = self.body_sent or output != b""
@@ -211,6 +248,8 @@ class HttpSession(AnswerSide):
             self.ask = ASK_DONE
             self._ask_chunks = None
             self._request_sent()
+        elif self._client_ended:
+            self._cut_short()
         elif self.answer <= ANSWER_HEAD:
             self.wire.phase(PHASE_BODY)
         return end
@@ -221,6 +260,7 @@ class HttpSession(AnswerSide):
             self.wire.release(OUTCOME_CANCELLED, False)
             self._refuse(status, reason)
         else:
+            self.flags += "R"
             self._cut(OUTCOME_CANCELLED)
 
     def _request_sent(self) -> None:
@@ -238,20 +278,26 @@ class HttpSession(AnswerSide):
                 self._mirrored = None
 
     def client_eof(self) -> None:
-        """Half-close after a whole request is lawful (RFC 9112 §9.6): it is still answered."""
-        if self.answer == ANSWER_NONE or self.ask in (ASK_LENGTH, ASK_CHUNKED):
-            if self.answer != ANSWER_NONE:
-                self.status = self.status or 499
-                self._cut(OUTCOME_CANCELLED)
-            else:
-                self._close()
-        else:
-            self.keep = False
+        """Half-close after whole requests is lawful (RFC 9112 §9.6): they are still answered."""
+        self._client_ended = True
+        if self.answer == ANSWER_NONE:
+            self._await_head()
+        elif self.ask == ASK_DONE:
+            self.keep = self.keep and self.pending != b""
+        elif self.answer != ANSWER_CONNECT:
+            self._cut_short()
+
+    def _cut_short(self) -> None:
+        """The client has ended in the middle of a body."""
+        self.status = self.status or 499
+        self.flags += "C"
+        self._cut(OUTCOME_CANCELLED)
 
     def client_lost(self) -> None:
         if self.answer != ANSWER_NONE:
             self.status = self.status or 499
             self.flags += "C"
+            self.answer = ANSWER_NONE
             self.wire.release(OUTCOME_CANCELLED, False)
             self.wire.log(self)
         self.closing = True
@@ -260,8 +306,13 @@ class HttpSession(AnswerSide):
         data = self.pending
         self.pending = b""
         end = self._start(data, 0)
-        if end < len(data) and not self.closing:
+        if self.closing:
+            return
+        if end < len(data):
             self.pending = data[end:]
+        if self._held and len(self.pending) <= self.settings.max_pipeline:
+            self._held = False
+            self.wire.hold(False)
 
     def server_failed(self, status: int) -> None:
         """No connection after all tries that the driver may make by itself."""
@@ -277,10 +328,11 @@ class HttpSession(AnswerSide):
     def _server_gone(self, broken: bool) -> None:
         if self.answer == ANSWER_HEAD:
             if self.early or self._interim or not self._may_retry() or not self._retry(True):
+                self.flags += "S" if broken else "T"
                 self._fail(502, OUTCOME_FAILED)
         elif self.answer == ANSWER_TUNNEL:
             self._cut(OUTCOME_OK)
-        elif self.answer != ANSWER_NONE:
+        elif self.answer > ANSWER_CONNECT:
             self.flags += "S" if broken else "T"
             self._cut(OUTCOME_FAILED)
 
@@ -326,21 +378,29 @@ class HttpSession(AnswerSide):
         if self._held:
             self._held = False
             self.wire.hold(False)
-        if data:
+        if data and not self.wire.full:
             self._requests(data)
         else:
-            self.wire.phase(PHASE_KEEP_ALIVE)
+            self._await_head()
 
     def expired(self, phase: int) -> None:
-        if phase == PHASE_KEEP_ALIVE:
-            self._close()
-        elif phase == PHASE_HEAD:
-            self._refuse(408, "the request head took too long")
-        elif phase == PHASE_BODY and self.answer <= ANSWER_HEAD:
+        if self.answer == ANSWER_NONE:
+            if phase == PHASE_HEAD:
+                self._refuse_unread(408, "the request head took too long")
+            elif phase == PHASE_KEEP_ALIVE:
+                self._close()
+            elif not self.closing:
+                self.closing = True
+                self.wire.abort()
+            return
+        self.flags += "C" if phase == PHASE_SEND else "X"
+        if phase == PHASE_BODY and self.answer == ANSWER_HEAD:
             self.wire.release(OUTCOME_CANCELLED, False)
             self._refuse(408, "the request body took too long")
-        elif phase in (PHASE_FIRST_BYTE, PHASE_BETWEEN) and self.answer == ANSWER_HEAD:
+        elif phase == PHASE_FIRST_BYTE and self.answer == ANSWER_HEAD:
             self._fail(504, OUTCOME_TIMEOUT)
+        elif phase == PHASE_TUNNEL:
+            self._cut(OUTCOME_OK)
         else:
-            self.flags += "C" if phase == PHASE_SEND else "X"
-            self._cut(OUTCOME_CANCELLED if phase in (PHASE_SEND, PHASE_BODY) else OUTCOME_TIMEOUT)
+            is_late = phase == PHASE_FIRST_BYTE or phase == PHASE_BETWEEN
+            self._cut(OUTCOME_TIMEOUT if is_late else OUTCOME_CANCELLED)
