@@ -33,6 +33,10 @@ def listen_address(value: object) -> Address:
     raise Refusal(f"{shown(value)} is not an address of this host", 'an IP address, or "*:80"')
 
 
+def is_one_word(text: str) -> bool:
+    return bool(text) and text.isprintable() and " " not in text
+
+
 def is_ip(text: str) -> bool:
     try:
         ip_address(text)
@@ -100,8 +104,8 @@ def _host(host: str, text: str) -> str:
 
 def _unix(text: str) -> Address:
     path = text.removeprefix(UNIX)
-    if not path or len(path.encode()) > UNIX_LIMIT:
-        raise Refusal(f"{shown(text)} is not a socket path", f"1 to {UNIX_LIMIT} bytes after unix:")
+    if not path or len(path.encode()) > UNIX_LIMIT or not is_one_word(path):
+        raise Refusal(f"{shown(text)} is not a socket path", f"1 to {UNIX_LIMIT} bytes, no space")
     return Address(text, 0)
 
 
@@ -116,7 +120,8 @@ def _port_hint(text: str) -> str:
         return f"such as {text}:80"
     if ":" in text:
         return f"an IPv6 address stands in brackets: [{text}]:80" if is_ip(text) else ""
-    return f"such as {text}:80" if _HOST.fullmatch(text) else "such as 10.0.0.1:80"
+    named = text == "*" or _HOST.fullmatch(text)
+    return f"such as {text}:80" if named else "such as 10.0.0.1:80"
 
 
 def _host_hint(host: str) -> str:

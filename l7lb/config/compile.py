@@ -96,7 +96,7 @@ def _names(root: Mapping, key: str, scope: Scope) -> dict[str, dict[str, Plain]]
         if isinstance(plain, dict):
             found[name] = plain
         else:
-            spot.problem(f"{key.removesuffix('s')} '{name}' is not a mapping")
+            spot.problem(f"{key.removesuffix('s')} {shown(name)} is not a mapping")
     return found
 
 

@@ -12,6 +12,7 @@ from l7lb.config.refusal import Refusal
 from l7lb.config.schema_route import Headers, Reply, Route, RouteTimeouts, Value
 from l7lb.config.scope import Scope
 from l7lb.config.texts import argument_name, token
+from l7lb.config.units import shown
 from l7lb.model import (
     FixedReply,
     HeaderEdits,
@@ -133,7 +134,7 @@ def _action(route: Route, around: Surroundings, scope: Scope) -> tuple[tuple[str
 def _known_pool(name: str, around: Surroundings, scope: Scope, *, at_key: bool) -> None:
     if name not in around.pools:
         note = scope.key_problem if at_key else scope.problem
-        note(f"unknown pool '{name}'", nearest(name, tuple(around.pools), "pools"))
+        note(f"unknown pool {shown(name)}", nearest(name, tuple(around.pools), "pools"))
 
 
 def _refuse_without_pool(route: Route, scope: Scope) -> None:

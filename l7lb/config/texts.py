@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 
+from l7lb.config.addresses import is_one_word
 from l7lb.config.refusal import Refusal
 from l7lb.config.units import shown
 from l7lb.model import PathKind, PathMatch
@@ -16,7 +17,6 @@ NAME_LIMIT = 255
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
-_LABEL = re.compile(r"[^\x00-\x20\x7f]{1,255}")
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 
 
@@ -30,7 +30,7 @@ def name(value: object) -> str:
 
 def server_name(value: object) -> str:
     text = text_of(value)
-    if not _LABEL.fullmatch(text):
+    if not is_one_word(text) or len(text) > NAME_LIMIT:
         raise Refusal(f"{shown(text)} is not a server name", "no spaces, at most 255 characters")
     return text
 
