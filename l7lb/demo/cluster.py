@@ -65,6 +65,7 @@ class Cluster:
     def start(self) -> None:
         """Everything up and answering, or `DemoFailed` with nothing left behind."""
         directory = self.spec.directory
+        shutil.rmtree(directory / "state", ignore_errors=True)  # drains of an earlier demo
         for part in ("state", *(origin.name for origin in self.spec.origins)):
             (directory / part).mkdir(parents=True, exist_ok=True)
         self.spec.rules_file.write_text(rules_text(self.spec))

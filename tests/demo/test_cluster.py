@@ -53,3 +53,11 @@ def test_failed_start_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DemoFailed):
         cluster.start()
     assert Processes.load(tmp_path / "processes.json").stop_all() == 0
+
+
+def test_a_new_demo_forgets_what_an_earlier_one_drained(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/kept").touch()
+    with pytest.raises(DemoFailed):
+        Cluster(tmp_path, "/bin/false").start()
+    assert list((tmp_path / "state").iterdir()) == []
