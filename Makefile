@@ -42,9 +42,9 @@ check: .venv  ## lint, format, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv  ## CPU per unit beside HAProxy and nginx, as ratios
+bench: .venv  ## CPU per unit beside HAProxy and nginx, as ratios; CASE=name for one
 	scripts/packages bench
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(CASE)
 
 fuzz: .venv  ## each fuzz target for FUZZ_SECONDS (60)
 	scripts/fuzz

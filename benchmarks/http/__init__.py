@@ -1,0 +1,1 @@
+"""HTTP cases, one file by topic, and the configurations of all that take part."""

@@ -1,0 +1,27 @@
+"""CPU time for each MiB of a response body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.figures import Bench, Case, Figures, Target
+from benchmarks.http.requests import rounds_of
+from benchmarks.load import Load
+from benchmarks.setups import Setup
+
+UNIT = "µs CPU/MiB"
+
+
+def cpu(name: str, connections: int) -> Callable[[Bench], Figures]:
+    def measure(bench: Bench) -> Figures:
+        proxies = {kind: bench.lab.start(kind, Setup()) for kind in bench.kinds}
+        rounds = rounds_of(bench, proxies, lambda _: Load(f"/files/{name}", connections))
+        return Figures({kind: [r.cpu_us_per_mib for r in rounds[kind]] for kind in rounds})
+
+    return measure
+
+
+CASES = (
+    Case("body-1MiB", "response of 1 MiB", UNIT, cpu("1MiB", 16), Target(0.6)),
+    Case("body-100MiB", "response of 100 MiB", UNIT, cpu("100MiB", 4), Target(0.6)),
+)

@@ -1,0 +1,52 @@
+"""The benchmark suite runs: configurations are accepted and one case gives figures. No times."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def benchmarks(*arguments: str) -> str:
+    """Its output; it must end well. Programs for administrators may not be in a user's PATH."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.timeout(120)
+def test_every_program_accepts_its_configuration_and_forwards_the_same(tmp_path: Path) -> None:
+    shown = benchmarks("--check", "--folder", str(tmp_path))
+    assert shown.count(": accepted") == 15
+    assert shown.count("forwards: for=127.0.0.1 proto=http") == 3
+
+
+@pytest.mark.timeout(120)
+def test_a_case_gives_figures_for_all(tmp_path: Path) -> None:
+    options = ("--rounds", "1", "--seconds", "1", "--folder", str(tmp_path))
+    shown = benchmarks("small-32-nolog", *options)
+    assert "ours ÷ this" in shown
+    found = json.loads((tmp_path / "small-32-nolog.json").read_text())
+    assert set(found["rounds"]) == {"l7lb", "haproxy", "nginx"}
+    assert all(len(rounds) == 1 and rounds[0] > 0 for rounds in found["rounds"].values())
+    assert found["ratio"] == found["ours"] / found["peer"]
+
+
+def test_an_unknown_case_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "no-such-case"], cwd=ROOT, capture_output=True
+    )
+    assert done.returncode != 0
+    assert b"no such case: no-such-case" in done.stderr
