@@ -88,7 +88,7 @@ def test_body(data, output, body):
         b"10000000000000000\r\n",
         b"00000000000000005\r\n",
         b"ffffffffffffffff\r\n",
-        b"8000000000000000\r\n",
+        b"1000000000000000\r\n",
         b"0\n\n",
         b"0\r\n\n",
         b"0\r\n\rX",
@@ -143,8 +143,17 @@ def test_no_bytes():
 
 def test_largest_size():
     scanner = ChunkScanner()
-    scanner.scan(b"7FFFFFFFFFFFFFFF\r\n")
-    assert scanner.left == 2**63 - 1
+    scanner.scan(b"5\r\nhello\r\n0FFFFFFFFFFFFFFF\r\n")
+    assert scanner.left == 2**60 - 1
+    assert scanner.size == 2**60 + 4
+
+
+def test_size_is_that_of_the_data():
+    scanner = ChunkScanner()
+    scanner.scan(b"5;a=b\r\nhello\r\n10\r\n")
+    assert scanner.size == 21
+    scanner.reset()
+    assert scanner.size == 0
 
 
 @pytest.mark.parametrize("decode", [False, True])

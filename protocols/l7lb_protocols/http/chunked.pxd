@@ -5,7 +5,7 @@ ctypedef const unsigned char* octets
 cdef bytes HEX_TABLE, CLASS_TABLE
 cdef octets HEX_VALUES, OCTETS
 cdef int VALUE, FIRST_DIGIT, DIGITS, EXTENSION, SIZE_CR, SIZE_LF, DATA, DATA_CR, DATA_LF, LINE
-cdef int FIELD, LAST_LF, DONE, MAX_DIGITS, EXCESS_LINES
+cdef int FIELD, LAST_LF, DONE, MAX_DIGITS, MAX_BITS, EXCESS_LINES
 
 
 cdef class ChunkScanner:

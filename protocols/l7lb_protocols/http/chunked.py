@@ -32,6 +32,8 @@ LAST_LF = 10
 DONE = 11
 
 MAX_DIGITS = 16
+MAX_BITS = 60
+"""Of a chunk's size: all sizes of one body together still fit 64 bits."""
 EXCESS_LINES = 4
 """Extensions may exceed the data that they come with by so many lines of full length in all."""
 
@@ -159,7 +161,7 @@ class ChunkScanner:
         digit = HEX_VALUES[c]
         if digit != 255:
             self._digits += 1
-            if self._digits > MAX_DIGITS or self._size >> 59:
+            if self._digits > MAX_DIGITS or self._size >> MAX_BITS - 4:
                 raise HttpRefusal(400, "chunk size too large", "RFC 9112 §7.1")
             self._size = self._size * 16 + digit
             self._state = DIGITS
