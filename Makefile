@@ -30,7 +30,7 @@ $(VENV)/compiled: $(VENV)/installed $(HOT_SOURCES) scripts/compile
 	touch $@
 
 demo: .venv  ## a cluster on loopback, with real traffic; it stays until `l7lb demo --stop`
-	$(BIN)/l7lb demo --leave
+	@$(BIN)/l7lb demo --leave
 
 test: .venv  ## every test: compiled, uncompiled, and on each other Python that is found
 	scripts/packages test
