@@ -1,3 +1,6 @@
+from l7lb.routing.table cimport RoutingTable
+
+
 cdef class RoutePlan:
     cdef readonly object route, pool, mirror, retry, edit_request, edit_response, fixed
     cdef readonly list pools
@@ -10,7 +13,8 @@ cdef class RoutePlan:
 
 
 cdef class Service:
-    cdef readonly object spec, log, table, settings
+    cdef readonly object spec, log, settings
+    cdef readonly RoutingTable table
     cdef readonly str name
     cdef readonly Py_ssize_t number
     cdef readonly dict plans

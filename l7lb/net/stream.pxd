@@ -1,9 +1,9 @@
 cimport cython
 
+from l7lb.net.kernel cimport receive, transmit
 from l7lb.net.poller cimport Poller
 
 cdef int READ, WRITE, BROKEN
-cdef Py_ssize_t PROMPT_SIZE
 
 
 cdef class Stream:
@@ -19,6 +19,7 @@ cdef class Stream:
     cdef public bytes _unsent
     cdef public int _paused, _events
     cdef public bint _finish
+    cdef public object _error
 
     cpdef pause(self, int reason)
     cpdef resume(self, int reason)
@@ -37,7 +38,9 @@ cdef class Stream:
     cpdef _flush(self)
     cpdef write_eof(self)
     cpdef _shut(self)
+    cdef bint _has_unread(self) except -1
     cpdef _lose_soon(self, error)
+    cpdef writing_failed(self, error)
     cpdef lose(self, error)
     cpdef close(self)
     cpdef abort(self)

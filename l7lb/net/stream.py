@@ -6,11 +6,11 @@ by watching `queued` and pausing the other side (`net.driver`).
 
 from __future__ import annotations
 
-import os
 import socket
 from collections import deque
 from typing import Protocol
 
+from l7lb.net.kernel import receive, transmit
 from l7lb.net.poller import BROKEN, READ, WRITE, Poller
 
 READ_SIZE = 61440
@@ -90,6 +90,8 @@ class Stream:
         self._paused = 0
         self._events = READ
         self._finish = False
+        self._error: OSError | None = None
+        """What broke the connection, while bytes that came before are still to be read."""
         poller.watch(self.fd, self, READ)
 
     # ------------------------------------------------------------------ reading
@@ -136,19 +138,20 @@ class Stream:
 
     def _read(self) -> None:
         try:
-            data = os.read(self.fd, READ_SIZE)
-        except (BlockingIOError, InterruptedError):
-            return
+            data = receive(self.fd, READ_SIZE)
         except OSError as error:
             self.lose(error)
             return
         if data:
             self.handler.stream_data(self, data)
-        else:
+        elif data is not None:
             self.note_eof()
 
     def note_eof(self) -> None:
         """The peer has ended its side (also called by the pump)."""
+        if self._error is not None:
+            self.lose(self._error)
+            return
         self.at_eof = True
         self._interest()
         self.handler.stream_eof(self)
@@ -156,11 +159,22 @@ class Stream:
     def _broken(self) -> None:
         """Error or hang-up while nobody reads: epoll would repeat it without end."""
         code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code or self._queue or self.at_eof:
+        if self.at_eof or (code and not self._has_unread()):
             self.lose(OSError(code, "connection broken"))
-        else:
-            self._events = 0
-            self.poller.forget(self.fd)
+            return
+        if code:
+            self._error = OSError(code, "connection broken")
+            self._finish = True
+            self._queue = None
+            self.queued = 0
+        self._events = 0
+        self.poller.forget(self.fd)
+
+    def _has_unread(self) -> bool:
+        try:
+            return bool(self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False
 
     # ------------------------------------------------------------------ writing
 
@@ -193,9 +207,7 @@ class Stream:
         if self.closed:
             return
         try:
-            sent = os.write(self.fd, data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
+            sent = transmit(self.fd, data)
         except OSError as error:
             self._lose_soon(error)
             return
@@ -225,7 +237,7 @@ class Stream:
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                self.lose(error)
+                self.writing_failed(error)
                 return
             self.queued -= sent
             while queue and sent >= len(queue[0]):
@@ -258,7 +270,18 @@ class Stream:
     def _lose_soon(self, error: OSError) -> None:
         """A write failed inside the handler's own call: tell it after that call has returned."""
         self._finish = True
-        self.poller.loop.call_soon(self.lose, error)
+        self.poller.loop.call_soon(self.writing_failed, error)
+
+    def writing_failed(self, error: OSError) -> None:
+        """Lost, but first comes what the peer had said: a server may answer and close before it
+        has taken the whole request (RFC 9112 §9.5)."""
+        self._finish = True
+        while self._paused == 0 and not self.at_eof and not self.closed and not self.is_quiet():
+            if self.pump is not None:
+                self.pump.readable(self)
+            else:
+                self._read()
+        self.lose(error)
 
     def lose(self, error: OSError) -> None:
         if not self.closed:

@@ -1,0 +1,2 @@
+cpdef object receive(int fd, Py_ssize_t size)
+cpdef Py_ssize_t transmit(int fd, bytes data) except -1
