@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from l7lb.model import ListenSpec
 from l7lb.net.certificates import CertificateStore
 from l7lb.net.driver import Driver
-from l7lb.net.preface import Arrived, Preface
+from l7lb.net.preface import Arrived, Preface, is_trusted
 from l7lb.net.service import Service
 from l7lb.net.stream import ByteStream, Stream
 from l7lb.net.tls import Negotiated, TlsStream
@@ -39,6 +38,19 @@ class Reception:
         self.proxy_from = tuple(ipaddress.ip_network(text) for text in listen.proxy_from)
         self.is_plain = store is None and not listen.passthrough and not listen.proxy_from
 
+    def is_proxy(self, source: str) -> bool:
+        """Whether this peer says in a PROXY header for whom it speaks."""
+        return is_trusted(source, self.proxy_from)
+
+
+class Door(Protocol):
+    """Counts the connections of each client."""
+
+    def enter(self, source: str) -> bool:
+        """False: this client has as many as it may."""
+
+    def leave(self, source: str) -> None: ...
+
 
 class Arrival:
     """One client on its way in. `begin` once."""
@@ -50,18 +62,19 @@ class Arrival:
         self._port = 0
         self._stream: Stream = stream
         self._reception = reception
-        self._left: Callable[[str], None] | None = None
+        self._door: Door | None = None
         self._counted = ""
         self._sni = b""
         self._deadline = 0.0
 
-    def begin(self, source: str, port: int, left: Callable[[str], None] | None) -> None:
-        """`left(source)` is called when the connection has ended."""
+    def begin(self, source: str, port: int, door: Door) -> None:
+        """The client has entered by this door, unless it is a proxy: then the one that it speaks
+        for does, when its name is known."""
         self.source = source
-        self._counted = source
         self._port = port
-        self._left = left
+        self._door = door
         reception = self._reception
+        self._counted = "" if reception.is_proxy(source) else source
         if reception.is_plain:
             self._http(self._stream, b"", b"")
             return
@@ -84,12 +97,17 @@ class Arrival:
         if arrived.source:
             self.source, self._port = arrived.source, arrived.source_port
         self._sni = arrived.sni
+        if not self._counted:
+            assert self._door is not None
+            if not self._door.enter(self.source):
+                self._failed("too many connections of this client")
+                return
+            self._counted = self.source
         if self._reception.passthrough:
             self._tunnel(arrived.rest)
         elif self._reception.store is not None:
             self._secure(arrived.rest)
         else:
-            self.host.closed(self)
             self._http(self._stream, b"", arrived.rest)
 
     def _secure(self, initial: bytes) -> None:
@@ -98,7 +116,6 @@ class Arrival:
         self._stream = TlsStream(self._stream, self, store.wrap, self._ready, initial)
 
     def _ready(self, stream: TlsStream, negotiated: Negotiated) -> None:
-        self.host.closed(self)
         self._sni = negotiated.sni
         self._http(stream, b"".join(negotiated.peer_names[:1]), b"")
 
@@ -116,9 +133,9 @@ class Arrival:
         self.gone()
 
     def gone(self) -> None:
-        if self._left is not None:
-            self._left(self._counted)
-            self._left = None
+        if self._counted and self._door is not None:
+            self._door.leave(self._counted)
+            self._counted = ""
 
     # ------------------------------------------------------------------ sessions
 
@@ -127,7 +144,10 @@ class Arrival:
         driver.source, driver.source_port = self.source, self._port
         driver.left = self.gone
         stream.handler = driver
-        self.host.opened(driver)
+        if self in self.host.drivers:
+            self.host.replaced(self, driver)
+        else:
+            self.host.opened(driver)
         return driver
 
     def _http(self, stream: ByteStream, tls_name: bytes, initial: bytes) -> None:
@@ -141,7 +161,6 @@ class Arrival:
             driver.stream_data(stream, initial)
 
     def _tunnel(self, initial: bytes) -> None:
-        self.host.closed(self)
         driver = self._driver(self._stream, False)
         facts = PlainFacts(host=self._sni, sni=self._sni, source=self.source)
         session = TunnelSession(driver, facts)

@@ -65,6 +65,7 @@ class Driver:
         self.failure = 503
         self.set_cookie = b""
         self.draining = False
+        self.full = False
         self.deadline = FOREVER_S * 2
         self.source = ""
         self.source_port = 0
@@ -79,6 +80,7 @@ class Driver:
         self._ticket: Ticket | None = None
         self._tried: list[Server] = []
         self._reused = False
+        self._gave_up = False
         self._left = [0, 0]
         self._splice: list[Splice | None] = [None, None]
         self._lingering = False
@@ -97,13 +99,28 @@ class Driver:
         if side == CLIENT:
             self._bytes_out += len(data)
             self.client.write(data)
-            if self.client.queued > HIGH_WATER and self.server is not None:
-                self.server.pause(FULL)
+            if self.client.queued > HIGH_WATER:
+                self._fill()
         elif self.server is not None:
             self._bytes_in += len(data)
             self.server.write(data)
             if self.server.queued > HIGH_WATER:
                 self.client.pause(FULL)
+
+    def _fill(self) -> None:
+        """The client does not keep up: read nothing that would add to what waits for it."""
+        self.full = True
+        if self.server is not None:
+            self.server.pause(FULL)
+        else:
+            self.client.pause(FULL)
+
+    def _let_client_go(self) -> None:
+        """No server holds the client up any more; what waits for itself may."""
+        if self.full and self.server is None:
+            self.client.pause(FULL)
+        else:
+            self.client.resume(FULL)
 
     def relay(self, source: int, count: int) -> None:
         self._left[source] = count
@@ -129,16 +146,14 @@ class Driver:
         if current is not None:
             self.service = service = current
         self._started = self._poller.now_s
-        self._first_byte = -1.0
-        self._bytes_in = self._bytes_out = 0
-        self._pool = None
-        self._reused = False
+        self._gave_up = False
         self.set_cookie = b""
         if self._tried:
             self._tried = []
         route = service.table.match(facts)
         if route is None:
             self._plan = None
+            self._limits = service.limits
             return NO_ROUTE
         plan = service.plans[id(route)]
         self._plan = plan
@@ -217,7 +232,7 @@ class Driver:
         self._give_slot(Outcome.FAILED)
         plan = self._plan
         pool = self._pool
-        if plan is None or pool is None:
+        if plan is None or pool is None or self._gave_up:
             return FAILED
         limits = plan.retry or pool.spec.retry
         if len(self._tried) > limits.attempts or not pool.retry_allowed(plan.retry):
@@ -255,7 +270,7 @@ class Driver:
                 idle.put(stream, self._poller.now_s + self._idle_s())
             else:
                 stream.close()
-            self.client.resume(FULL)
+            self._let_client_go()
         if slot is not None:
             self._released = slot.server
             self._slot = None
@@ -276,7 +291,7 @@ class Driver:
         if self.server is not None:
             self.server.close()
             self.server = None
-            self.client.resume(FULL)
+            self._let_client_go()
 
     def mirror(self, head: bytes, body: bytes) -> None:
         if self._plan is not None and self._plan.mirror is not None:
@@ -327,6 +342,11 @@ class Driver:
                 )
             )
         self._started = 0.0
+        self._first_byte = -1.0
+        self._bytes_in = self._bytes_out = 0
+        self._pool = None
+        if self._tried:
+            self._tried = []
 
     def close(self, linger: bool) -> None:
         self._stop_relays()
@@ -337,11 +357,14 @@ class Driver:
             return
         self._closing = True
         self._lingering = linger
+        self._phase = PHASE_SEND
         self.client.write_eof()
         self.client.resume(HOLD | FULL)
         self.deadline = self._poller.now_s + (LINGER_S if linger else self._limits[PHASE_SEND])
 
     def abort(self) -> None:
+        if self._started and self.session is not None:
+            self.session.expired(PHASE_NONE)  # the director ends: let it be logged
         self.release(OUTCOME_CANCELLED, False)
         self._gone()
         self.client.abort()
@@ -362,16 +385,12 @@ class Driver:
 
     def tick(self, now: float) -> None:
         """Called a few times a second: deadlines, and clients that take nothing."""
-        if not self._closing and (self.client.queued or self._client_blocks()):
+        if not self._lingering and (self.client.queued or blocks(self.client)):
             self._watch_client(now)
             return
         self._stalled_since = 0.0
         if now >= self.deadline:
             self._expire()
-
-    def _client_blocks(self) -> bool:
-        client = self.client
-        return isinstance(client, Stream) and client.pump_out is not None
 
     def _watch_client(self, now: float) -> None:
         """While the client does not take what we have, it alone is to blame for any silence."""
@@ -404,11 +423,12 @@ class Driver:
             if self._ticket is not None:
                 self._ticket.cancel()
                 self._ticket = None
-            self.failure = 503
+            self._gave_up = True
             session.server_failed(503)
         else:
             phase = self._phase
-            if phase == PHASE_BODY and self.server is not None and self.server.queued:
+            server = self.server
+            if phase == PHASE_BODY and server is not None and (server.queued or blocks(server)):
                 phase = PHASE_FIRST_BYTE  # the server does not take the body: its fault
             self.phase(PHASE_NONE)
             session.expired(phase)
@@ -445,6 +465,8 @@ class Driver:
         rest = data[left:]
         self.send(target, data[:left] if rest else data)
         self._left[source] = 0
+        if rest and source == SERVER:
+            session.server_data(rest)
         session.relayed(source)
         if rest and source == CLIENT and not self._closing and self.open:
             session.client_data(rest)
@@ -453,8 +475,9 @@ class Driver:
         session = self.session
         if stream is self.client:
             if self._closing or session is None:
-                self._gone()
-                stream.close()
+                if stream.queued == 0:
+                    self._gone()
+                    stream.close()
             elif self._left[CLIENT] < 0:
                 self._left[CLIENT] = 0
                 self._splice[CLIENT] = None
@@ -480,22 +503,33 @@ class Driver:
         elif stream is self.server:
             self._stop_relays()
             self.server = None
+            self._let_client_go()
             if session is not None:
                 session.server_lost()
 
     def stream_drained(self, stream: ByteStream) -> None:
         if stream is self.client:
-            if self.server is not None:
-                self.server.resume(FULL)
-            if self._closing and not self._lingering:
-                self._gone()
-                stream.close()
-            elif self._left[SERVER]:
-                self._try_splice(SERVER)
+            self._client_drained()
         else:
-            self.client.resume(FULL)
+            self._let_client_go()
             if self._left[CLIENT]:
                 self._try_splice(CLIENT)
+
+    def _client_drained(self) -> None:
+        was_full, self.full = self.full, False
+        server = self.server
+        if server is not None:
+            server.resume(FULL)
+        if server is None or not (server.queued > HIGH_WATER or blocks(server)):
+            self.client.resume(FULL)
+        if self._closing:
+            if not self._lingering or self.client.at_eof:
+                self._gone()
+                self.client.close()
+        elif self._left[SERVER]:
+            self._try_splice(SERVER)
+        elif was_full and self._started == 0.0 and self.session is not None:
+            self.session.client_data(b"")
 
     # ------------------------------------------------------------------ splice
 
@@ -525,8 +559,11 @@ class Driver:
         source = CLIENT if splice is self._splice[CLIENT] else SERVER
         self._splice[source] = None
         self._left[source] = 0
-        if self.session is not None:
-            self.session.relayed(source)
+        session = self.session
+        assert session is not None
+        if source == SERVER and self.server is not None and not self.server.is_quiet():
+            session.server_data(b"")  # something lies behind the answer: of no more use
+        session.relayed(source)
 
     def _stop_relays(self) -> None:
         self._left[CLIENT] = self._left[SERVER] = 0
@@ -535,3 +572,8 @@ class Driver:
             if splice is not None:
                 self._splice[source] = None
                 splice.stop()
+
+
+def blocks(stream: ByteStream) -> bool:
+    """Bytes in a pipe wait for it: it takes none."""
+    return isinstance(stream, Stream) and stream.pump_out is not None

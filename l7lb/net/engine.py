@@ -66,7 +66,8 @@ class Engine:
         self.random = random.Random().random
         self.services: dict[str, Service] = {}
         self.pools: dict[str, Pool] = {}
-        self.drivers: set[Connection] = set()
+        self.drivers: dict[Connection, int] = {}
+        """Every client connection, with the number of the service that it was counted for."""
         self.draining = False
         self._spec: ClusterSpec | None = None
         self._listeners: dict[tuple[str, int], Listener] = {}
@@ -100,6 +101,9 @@ class Engine:
             for name, service in spec.services.items()
         }
         self._spec = spec
+        for connection in list(self.drivers):
+            if connection.service.name not in self.services:
+                connection.drain()
         for (name, position), listener in self._listeners.items():
             if name in spec.services and position < len(spec.services[name].listen):
                 listen = spec.services[name].listen[position]
@@ -199,13 +203,17 @@ class Engine:
         self._mirror.send(pool, head, body)
 
     def opened(self, connection: Connection) -> None:
-        self.drivers.add(connection)
-        self.counters.opened(connection.service.number)
+        number = self.drivers[connection] = connection.service.number
+        self.counters.opened(number)
+
+    def replaced(self, connection: Connection, successor: Connection) -> None:
+        """The same client in other hands."""
+        self.drivers[successor] = self.drivers.pop(connection)
 
     def closed(self, connection: Connection) -> None:
-        if connection in self.drivers:
-            self.drivers.discard(connection)
-            self.counters.closed(connection.service.number)
+        number = self.drivers.pop(connection, None)
+        if number is not None:
+            self.counters.closed(number)
 
     def _outlier(self, pool: str, server: Server, until: float) -> None:
         self.env.report(

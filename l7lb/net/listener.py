@@ -87,30 +87,43 @@ class Listener:
             self.host.poller.watch(self.sock.fileno(), self, READ)
 
     def _accepted(self, sock: socket.socket, address: object) -> None:
-        service = self.host.services[self.service]
+        try:
+            self._admit(sock, address)
+        except Exception:
+            log.exception("client dropped at the door", extra={"service": self.service})
+            sock.close()
+
+    def _admit(self, sock: socket.socket, address: object) -> None:
+        service = self.host.services.get(self.service)
+        if service is None:  # it was taken out of the rules, its socket goes soon
+            sock.close()
+            return
         source, port = peer(sock, address)
-        if self._is_full(service.number, source):
+        if self._is_full(service.number) or not (
+            self._reception.is_proxy(source) or self.enter(source)
+        ):
             self.host.counters.refused(service.number)
             sock.close()
             return
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._max_per_source:
-            self._by_source[source] += 1
         stream = Stream(self.host.poller, sock, NOBODY)
         arrival = Arrival(self.host, service, stream, self._reception)
-        arrival.begin(source, port, self._left if self._max_per_source else None)
+        arrival.begin(source, port, self)
 
-    def _is_full(self, number: int, source: str) -> bool:
-        if (
-            self._max_connections
-            and self.host.counters.connections(number) >= self._max_connections
-        ):
-            return True
-        return bool(self._max_per_source) and self._by_source[source] >= self._max_per_source
+    def _is_full(self, number: int) -> bool:
+        limit = self._max_connections
+        return limit > 0 and self.host.counters.connections(number) >= limit
 
-    def _left(self, source: str) -> None:
+    def enter(self, source: str) -> bool:
+        """Count one more connection of this client; False: it has as many as it may."""
+        if self._max_per_source and self._by_source[source] >= self._max_per_source:
+            return False
+        self._by_source[source] += 1
+        return True
+
+    def leave(self, source: str) -> None:
         self._by_source[source] -= 1
         if self._by_source[source] <= 0:
             del self._by_source[source]

@@ -5,6 +5,7 @@ cdef class Poller:
     cdef dict _watched
     cdef list _writers
     cdef bint _dispatching
+    cdef set _forgotten
 
     cpdef watch(self, int fd, pollable, int events)
     cpdef change(self, int fd, int events)

@@ -43,6 +43,8 @@ class Poller:
         self._watched: dict[int, Pollable] = {}
         self._writers: list[Writer] = []
         self._dispatching = False
+        self._forgotten: set[int] = set()
+        """Descriptors whose remaining events of this round belong to what was closed."""
         loop.add_reader(self._epoll.fileno(), self._dispatch)
 
     def watch(self, fd: int, pollable: Pollable, events: int) -> None:
@@ -56,6 +58,8 @@ class Poller:
         """Stop watching; the caller closes the descriptor afterwards, not before."""
         if self._watched.pop(fd, None) is not None:
             self._epoll.unregister(fd)
+            if self._dispatching:
+                self._forgotten.add(fd)
 
     def __contains__(self, fd: int) -> bool:
         return fd in self._watched
@@ -98,8 +102,9 @@ class Poller:
         try:
             for fd, events in self._epoll.poll(0, BATCH):
                 pollable = watched.get(fd)
-                if pollable is not None:
+                if pollable is not None and fd not in self._forgotten:
                     self._serve(fd, pollable, events)
         finally:
             self._dispatching = False
+            self._forgotten.clear()
             self._flush()

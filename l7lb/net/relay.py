@@ -80,8 +80,10 @@ class Splice:
         source.pump = self
 
     def readable(self, stream: Stream) -> None:
+        if self._inside:
+            return  # the target must take these first
         budget = ROUND_BYTES
-        while budget > 0 and self.left != 0 and self._inside == 0:
+        while budget > 0 and self.left != 0:
             count = self._pull()
             if count <= 0:
                 break
@@ -141,7 +143,7 @@ class Splice:
                 return False
             except OSError as error:
                 self.stop()
-                self.target.lose(error)
+                self.target.writing_failed(error)
                 return False
             self._inside -= count
             self.owner.relay_moved(self, count)

@@ -7,6 +7,7 @@ ask the new one at their next request. No sockets here.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -40,6 +41,12 @@ from l7lb_protocols.wire import (
 FOREVER_S = 10.0 * 365 * 86400
 NO_ROUTE = Decision()
 NO_ROUTE.reply = (404, [], b"")
+BAD_HOST: tuple[int, Fields, bytes] = (400, [], b"")
+"""What the client sent makes a host that is none."""
+AUTHORITY = re.compile(
+    rb"(?:(?!\.)[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
+)
+"""Name or address with perhaps a port (RFC 3986 §3.2.2)."""
 
 
 def phase_limits(timeouts: Timeouts, queue_s: float) -> tuple[float, ...]:
@@ -77,7 +84,8 @@ class RoutePlan:
         self.edit_request = _edit(route.request_headers)
         self.edit_response = _edit(route.response_headers)
         self.fixed: Decision | None = None
-        if route.redirect is None and route.rewrite_path is None and route.mirror is None:
+        rewrites = route.rewrite_path is not None or route.rewrite_host is not None
+        if route.redirect is None and route.mirror is None and not rewrites:
             self.fixed = self._plain()
 
     def decide(self, facts: Facts, random: Callable[[], float]) -> Decision:
@@ -91,6 +99,10 @@ class RoutePlan:
             decision.reply = (route.redirect.status, [(b"Location", location)], b"")
         if route.rewrite_path is not None:
             decision.path = expand_path(route.rewrite_path, found, facts)
+        if route.rewrite_host is not None:
+            decision.host = expand(route.rewrite_host, found, facts)
+            if not is_authority(decision.host):
+                decision.reply = BAD_HOST
         decision.mirror = self.mirror is not None and random() < route.mirror_share
         return decision
 
@@ -110,11 +122,15 @@ class RoutePlan:
         decision = Decision()
         decision.edit_request = self.edit_request
         decision.edit_response = self.edit_response
-        decision.host = route.rewrite_host or b""
         decision.allow_connect = route.allow_connect
         if route.reply is not None:
             decision.reply = (route.reply.status, list(route.reply.headers), route.reply.body)
         return decision
+
+
+def is_authority(text: bytes) -> bool:
+    """Whether it may stand in a Host field."""
+    return AUTHORITY.fullmatch(text) is not None and b".." not in text
 
 
 def _edit(wanted: HeaderEdits) -> Callable[[Fields], Fields] | None:
@@ -146,7 +162,11 @@ def http_settings(spec: ServiceSpec, request_ids: RequestIds) -> HttpSettings:
     options = spec.http
     limits = options.limits
     requests = RequestScanner(
-        limits.head_bytes, limits.fields, options.encoded_slash, options.underscores
+        limits.head_bytes,
+        limits.fields,
+        options.encoded_slash,
+        options.underscores,
+        options.client_name_header.lower(),
     )
     policy = ForwardPolicy(
         fields=options.forwarded,

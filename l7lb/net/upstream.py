@@ -47,8 +47,12 @@ class Upstream:
         if self._spec.tls is None:
             self._dialer.dialed(stream, None)
             return
-        wrap = client_wrap(self._spec.tls, self._server.spec.address.host)
-        self._stream = TlsStream(stream, self, wrap, on_ready=self._ready)
+        try:
+            wrap = client_wrap(self._spec.tls, self._server.spec.address.host)
+            self._stream = TlsStream(stream, self, wrap, on_ready=self._ready)
+        except (OSError, ValueError) as problem:  # a certificate or a CA that cannot be used
+            stream.close()
+            self._failed(OSError(f"TLS: {problem}"))
 
     def _proxy_header(self) -> bytes:
         source = (self._dialer.source, self._dialer.source_port)

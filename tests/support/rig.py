@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 from l7lb.model import (
@@ -17,8 +17,8 @@ from l7lb.model import (
     ListenSpec,
     LogFormat,
     PoolSpec,
-    RouteSpec,
     Place,
+    RouteSpec,
     ServerSpec,
     ServiceSpec,
 )
@@ -26,6 +26,7 @@ from l7lb.net.engine import Engine, EngineEnvironment
 from l7lb.pool.cells import Layout, create_memory
 from l7lb.pool.indices import Indices
 from l7lb.pool.shared import SharedCounters
+from support.peers import Answer, Origin, Peer, within
 
 HERE = Place("test.yaml", 1, 1)
 
@@ -69,7 +70,9 @@ class Rig:
 
     async def __aenter__(self) -> Rig:
         layout = Layout(workers=1, servers=64, services=4)
-        counters = SharedCounters(create_memory(layout), layout, 0)
+        memory = create_memory(layout)
+        counters = SharedCounters(memory, layout, 0)
+        os.close(memory)
         counters.set_live(1)
         env = EngineEnvironment(counters, self.events.append, secret=b"s" * 32)
         self.engine = Engine(asyncio.get_running_loop(), env)
@@ -85,8 +88,37 @@ class Rig:
         self.spec = spec
         self.engine.apply(spec, numbers(spec))
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, error: object, *_: object) -> None:
+        pools = list(self.engine.pools.values())
         self.engine.close()
+        if error is None:
+            assert not self.engine.drivers
+            assert self.counters.connections(0) == 0
+            for server in (each for pool in pools for each in pool.servers):
+                assert server.sessions == 0
+                assert self.counters.active(server.index) == 0
+
+    @property
+    def counters(self) -> SharedCounters:
+        return self.engine.counters
+
+    async def client(self, *, port: int = 0, **options: Any) -> Peer:
+        """A connection to the service; `options` as for `asyncio.open_connection`."""
+        return await Peer.connect(port or self.port, **options)
+
+    async def ask(self, target: str = "/", *fields: str) -> Answer:
+        """One GET on a connection of its own."""
+        async with await self.client() as client:
+            return await client.ask(target, *fields)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until the engine has got so far."""
+
+        async def wait() -> None:
+            while not condition():
+                await asyncio.sleep(0.005)
+
+        await within(wait())
 
     async def talk(self, data: bytes, *, eof: bool = False) -> bytes:
         """Send, and read until the director closes."""
@@ -94,6 +126,11 @@ class Rig:
         writer.write(data)
         if eof:
             writer.write_eof()
-        answer = await asyncio.wait_for(reader.read(-1), 10)
+        answer = await within(reader.read(-1))
         writer.close()
         return answer
+
+
+def to(*origins: Origin, **more: Any) -> Rig:
+    """A rig whose one route goes to a pool `web` of these origins, with these options."""
+    return Rig(cluster(service(route("web")), pool("web", *(each.port for each in origins), **more)))

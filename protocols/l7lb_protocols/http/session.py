@@ -402,5 +402,5 @@ class HttpSession(AnswerSide):
         elif phase == PHASE_TUNNEL:
             self._cut(OUTCOME_OK)
         else:
-            is_late = phase == PHASE_FIRST_BYTE or phase == PHASE_BETWEEN
+            is_late = phase in (PHASE_FIRST_BYTE, PHASE_BETWEEN)
             self._cut(OUTCOME_TIMEOUT if is_late else OUTCOME_CANCELLED)
