@@ -9,7 +9,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 HOT := $(shell sed -n 's|^    "\(.*\.py\)",$$|\1|p' setup.py)
-HOT_SOURCES := $(wildcard $(HOT) $(HOT:.py=.pxd))
+HOT_SOURCES := $(wildcard $(HOT) $(HOT:.py=.pxd) $(HOT:.py=.pyx))
 
 .PHONY: .venv demo test check bench fuzz build clean help
 
