@@ -15,7 +15,7 @@ TITLE = "l7lb rules file"
 def json_schema() -> JsonSchemaValue:
     """The schema as a plain dict, ready for `json.dumps`."""
     schema = Cluster.model_json_schema(schema_generator=_Generator)
-    _settle_required(schema)
+    _settle(schema)
     return {"$schema": _Generator.schema_dialect, **schema, "title": TITLE}
 
 
@@ -60,13 +60,18 @@ def _written_number(default: float, unit: str) -> object:
     return words.get(unit, default)
 
 
-def _settle_required(schema: object) -> None:
-    """Keys that the compiler asks for (`x-required`) are required for an editor too."""
+def _settle(schema: object) -> None:
+    """Keys that the compiler asks for (`x-required`) are required for an editor too.
+
+    The same for every version of pydantic.
+    """
     if isinstance(schema, list):
         for item in schema:
-            _settle_required(item)
+            _settle(item)
     if not isinstance(schema, dict):
         return
+    if len(schema.get("allOf", ())) == 1:  # how pydantic before 2.9 writes a reference
+        schema |= schema.pop("allOf")[0]
     properties = schema.get("properties")
     if isinstance(properties, dict):
         for name, given in properties.items():
@@ -74,4 +79,4 @@ def _settle_required(schema: object) -> None:
                 schema.setdefault("required", []).append(name)
                 given.pop("default", None)
     for value in schema.values():
-        _settle_required(value)
+        _settle(value)

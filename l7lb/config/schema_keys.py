@@ -94,7 +94,7 @@ class Scheduler(Section):
     """Weighted rendezvous hash; `true` for the client's address, or a key."""
     p2c: Chosen = None
     """The better of two at random, by peak-EWMA latency and open sessions."""
-    bound: Annotated[float, Field(gt=1, le=1000)] | None = None
+    bound: Annotated[float, Field(gt=1.0, le=1000.0)] | None = None
     """For kinds that hash: no server above this many times the mean load. Without it, no bound."""
 
 

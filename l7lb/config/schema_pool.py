@@ -133,7 +133,7 @@ class Outlier(Section):
     """Failures in a row (connect, reset, 502, 503, 504) that eject; 0: off."""
     consecutive_connect_errors: Count = _OUTLIER.consecutive_connect_errors
     """Failed connects in a row that eject; 0: off."""
-    latency_factor: Annotated[float, Field(ge=0, le=1_000_000)] = _OUTLIER.latency_factor
+    latency_factor: Annotated[float, Field(ge=0.0, le=1_000_000.0)] = _OUTLIER.latency_factor
     """Eject above this many times the pool's median time to first byte; 0: off."""
     ejection: Period = _OUTLIER.ejection_s
     """Length of the first ejection; it doubles each time."""
