@@ -15,13 +15,19 @@ def origins() -> Iterator[tuple[Origin, Origin]]:
 
 
 @pytest.fixture(params=["uvloop", "asyncio"])
-def director(
+def on_each_loop(
     request: pytest.FixtureRequest, tmp_path: Path, origins: tuple[Origin, Origin]
 ) -> Iterator[Director]:
-    """One that runs, on each event loop."""
+    """One that runs, on uvloop and on asyncio's own."""
     made = Director(tmp_path, *origins, loop=request.param)
     yield made.start()
     made.close()
+
+
+@pytest.fixture
+def director(idle_director: Director) -> Director:
+    """One that runs."""
+    return idle_director.start()
 
 
 @pytest.fixture

@@ -20,11 +20,6 @@ def ask(director: Director, method: str, target: str, body: bytes = b"") -> tupl
     return response.status, answer
 
 
-@pytest.fixture
-def director(idle_director: Director) -> Director:
-    return idle_director.start()
-
-
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Director]:
     """One for all tests that change nothing."""

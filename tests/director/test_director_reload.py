@@ -14,7 +14,8 @@ from l7lb.model import DirectorSpec
 from support.running_director import Director, Origin, get, is_listening, until
 
 
-def test_an_equal_file_changes_nothing_but_the_generation(director: Director) -> None:
+def test_an_equal_file_changes_nothing_but_the_generation(on_each_loop: Director) -> None:
+    director = on_each_loop
     before = director.workers()
     connection = director.connect()
     get(connection)
@@ -37,7 +38,8 @@ def test_sighup_reloads(director: Director) -> None:
     assert director.status()["generation"] == 2
 
 
-def test_a_listener_comes_and_goes(director: Director) -> None:
+def test_a_listener_comes_and_goes(on_each_loop: Director) -> None:
+    director = on_each_loop
     first = director.ports()[0]
     director.write(listen="127.0.0.1:0 127.0.0.2:0")
     answer = director.client.post("/v1/reload")

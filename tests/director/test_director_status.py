@@ -3,14 +3,7 @@
 import os
 import signal
 
-import pytest
-
 from support.running_director import Director, Origin, until
-
-
-@pytest.fixture
-def director(idle_director: Director) -> Director:
-    return idle_director.start()
 
 
 def test_every_part_is_shown(director: Director) -> None:

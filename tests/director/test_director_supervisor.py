@@ -8,7 +8,8 @@ from pathlib import Path
 from support.running_director import Director, Origin, free_port, is_alive, is_listening, until
 
 
-def test_it_serves_with_all_workers(director: Director) -> None:
+def test_it_serves_with_all_workers(on_each_loop: Director) -> None:
+    director = on_each_loop
     assert {director.ask() for _ in range(4)} == {"a", "b"}
     status = director.status()
     assert status["state"] == "running"
@@ -18,7 +19,8 @@ def test_it_serves_with_all_workers(director: Director) -> None:
     assert sum(int(str(server["requests"])) for server in director.servers()) == 4
 
 
-def test_a_killed_worker_is_replaced_and_the_other_goes_on(director: Director) -> None:
+def test_a_killed_worker_is_replaced_and_the_other_goes_on(on_each_loop: Director) -> None:
+    director = on_each_loop
     before = director.workers()
     os.kill(before[0], signal.SIGKILL)
     until(lambda: director.events("worker-exited"), "the event")
@@ -49,8 +51,9 @@ def test_sessions_of_a_killed_worker_are_forgotten(
 
 
 def test_sigterm_lets_requests_finish_and_exits_with_0(
-    director: Director, origins: tuple[Origin, Origin]
+    on_each_loop: Director, origins: tuple[Origin, Origin]
 ) -> None:
+    director = on_each_loop
     port = director.ports()[0]
     workers = director.workers()
     connection = director.connect(port)
@@ -68,7 +71,10 @@ def test_sigterm_lets_requests_finish_and_exits_with_0(
     assert not director.control.exists()
 
 
-def test_a_second_signal_ends_at_once(director: Director, origins: tuple[Origin, Origin]) -> None:
+def test_a_second_signal_ends_at_once(
+    on_each_loop: Director, origins: tuple[Origin, Origin]
+) -> None:
+    director = on_each_loop
     connection = director.connect()
     connection.request("GET", "/slow")
     until(lambda: any(origin.asked.is_set() for origin in origins), "the request")
@@ -135,8 +141,9 @@ def test_an_address_in_use_is_a_clear_error(idle_director: Director) -> None:
 
 
 def test_a_worker_told_to_end_lets_its_requests_finish(
-    director: Director, origins: tuple[Origin, Origin]
+    on_each_loop: Director, origins: tuple[Origin, Origin]
 ) -> None:
+    director = on_each_loop
     connection = director.connect()
     connection.request("GET", "/slow")
     until(lambda: any(origin.asked.is_set() for origin in origins), "the request")
