@@ -8,7 +8,7 @@ import pytest
 
 from support.docker_engine import BASE, BASE_TAR, Engine, engine, make_base
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2000)
 
 FILES = ("-f", "docker-compose.yml")
 BUILD_FILES = (*FILES, "-f", "tests/docker/build-network.yml")
@@ -23,7 +23,7 @@ def cluster() -> Iterator[Engine]:
         with here.for_builds():
             certificates = "ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt"
             here.docker("import", "--change", certificates, str(BASE_TAR), BASE)
-            here.compose(*BUILD_FILES, "build", limit_s=600)
+            here.compose(*BUILD_FILES, "build", limit_s=1500)
         with here.for_containers():
             try:
                 here.compose(*FILES, "up", "-d", "--no-build")
