@@ -204,7 +204,9 @@ def _plain(given: Json) -> str:
     low = given.get("minimum", given.get("exclusiveMinimum"))
     high = given.get("maximum", given.get("exclusiveMaximum"))
     above = "above " if "exclusiveMinimum" in given else ""
-    return word if low is None else f"{word}, {above}{int(low)} to {int(high)}"
+    if low is None or high is None:
+        return word
+    return f"{word}, {above}{int(low)} to {int(high)}"
 
 
 def _scalar(value: object) -> str:

@@ -71,7 +71,10 @@ def _settle(schema: object) -> None:
     if not isinstance(schema, dict):
         return
     if len(schema.get("allOf", ())) == 1:  # how pydantic before 2.9 writes a reference
-        schema |= schema.pop("allOf")[0]
+        [reference] = schema.pop("allOf")
+        rest = dict(schema)
+        schema.clear()
+        schema |= reference | rest
     properties = schema.get("properties")
     if isinstance(properties, dict):
         for name, given in properties.items():
