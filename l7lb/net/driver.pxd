@@ -8,7 +8,7 @@ from l7lb.pool.shared cimport SharedCounters
 from l7lb.pool.slot cimport Slot
 from l7lb.routing.table cimport RoutingTable
 
-cdef int CLIENT, FAILED, OUTCOME_CANCELLED, PENDING, PHASE_BODY, PHASE_CONNECT, PHASE_FIRST_BYTE, PHASE_KEEP_ALIVE, PHASE_NONE, PHASE_QUEUE, PHASE_SEND, READY, SERVER
+cdef int CLIENT, FAILED, OUTCOME_CANCELLED, OUTCOME_TIMEOUT, PENDING, PHASE_BODY, PHASE_CONNECT, PHASE_FIRST_BYTE, PHASE_KEEP_ALIVE, PHASE_NONE, PHASE_QUEUE, PHASE_SEND, READY, SERVER
 cdef int FULL, HOLD, HIGH_WATER
 cdef double LINGER_S
 
@@ -87,6 +87,7 @@ cdef class Driver:
     cdef _copy(self, int source, bytes data)
     cpdef stream_eof(self, Stream stream)
     cpdef stream_lost(self, Stream stream, error)
+    cdef _count_reset(self)
     cpdef stream_drained(self, Stream stream)
     @cython.locals(was_full=bint, server=Stream)
     cdef _client_drained(self)

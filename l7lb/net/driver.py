@@ -15,13 +15,14 @@ from l7lb.net.dial import IdleConnections
 from l7lb.net.relay import SPLICE_MIN, Splice
 from l7lb.net.service import FOREVER_S, NO_ROUTE, RoutePlan, Service
 from l7lb.net.stream import FULL, HOLD, ByteStream, Stream
-from l7lb.pool.cells import RETRIES
+from l7lb.pool.cells import RESETS, RETRIES, TIMEOUTS
 from l7lb.pool.slot import Outcome, Slot
 from l7lb_protocols.facts import Facts
 from l7lb_protocols.wire import (
     CLIENT,
     FAILED,
     OUTCOME_CANCELLED,
+    OUTCOME_TIMEOUT,
     PENDING,
     PHASE_BODY,
     PHASE_CONNECT,
@@ -274,6 +275,8 @@ class Driver:
         if slot is not None:
             self._released = slot.server
             self._slot = None
+            if outcome == OUTCOME_TIMEOUT:
+                self._counters.count(slot.server.index, TIMEOUTS)
             slot.release(OUTCOMES[outcome])
 
     def _idle_s(self) -> float:
@@ -394,7 +397,7 @@ class Driver:
 
     def _watch_client(self, now: float) -> None:
         """While the client does not take what we have, it alone is to blame for any silence."""
-        moved = self._bytes_out - self.client.queued
+        moved = self._bytes_out - self.client.untaken()
         self.deadline = now + self._limits[self._phase]
         if moved != self._moved or self._stalled_since == 0.0:
             self._moved = moved
@@ -490,6 +493,7 @@ class Driver:
                 self._splice[SERVER] = None
                 session.relayed(SERVER)
             else:
+                self._count_reset()
                 session.server_eof()
 
     def stream_lost(self, stream: ByteStream, error: OSError) -> None:
@@ -505,7 +509,13 @@ class Driver:
             self.server = None
             self._let_client_go()
             if session is not None:
+                self._count_reset()
                 session.server_lost()
+
+    def _count_reset(self) -> None:
+        """The server ended while its answer was due."""
+        if self._slot is not None:
+            self._counters.count(self._slot.server.index, RESETS)
 
     def stream_drained(self, stream: ByteStream) -> None:
         if stream is self.client:

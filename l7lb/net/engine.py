@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 from l7lb.model import ClusterSpec, ListenSpec, LogFormat, PoolSpec, ServiceSpec
 from l7lb.net.access_log import AccessLog
-from l7lb.net.certificates import CertificateStore
+from l7lb.net.certificates import CertificateStore, reload_client_contexts
 from l7lb.net.dial import IdleConnections
 from l7lb.net.host import Connection, Dialer
-from l7lb.net.listener import Listener
+from l7lb.net.listener import ACCEPT_BATCH, Listener
 from l7lb.net.mirror import Mirror
 from l7lb.net.poller import Poller
 from l7lb.net.relay import PipePool
@@ -69,6 +69,8 @@ class Engine:
         self.drivers: dict[Connection, int] = {}
         """Every client connection, with the number of the service that it was counted for."""
         self.draining = False
+        self.accept_batch = ACCEPT_BATCH if env.workers == 1 else 1
+        """One at a time where several workers share the socket: else the first takes them all."""
         self._spec: ClusterSpec | None = None
         self._listeners: dict[tuple[str, int], Listener] = {}
         self._idle: dict[Server, IdleConnections] = {}
@@ -88,6 +90,7 @@ class Engine:
         Raises ValueError (a certificate cannot be read) before anything has changed.
         """
         stores = self._certificates(spec)
+        reload_client_contexts(pool.tls for pool in spec.pools.values() if pool.tls is not None)
         for name, pool_spec in spec.pools.items():
             numbers = {s.name: indices.servers[name, s.name] for s in pool_spec.servers}
             self._apply_pool(pool_spec, numbers)

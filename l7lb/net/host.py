@@ -53,6 +53,8 @@ class Host(Protocol):
     counters: SharedCounters
     services: dict[str, Service]
     draining: bool
+    accept_batch: int
+    """Connections that a listener takes in one go."""
     wall_offset_s: float
     """Wall clock less monotonic clock."""
     now: Callable[[], float]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from l7lb.net.host import Host
 
 ACCEPT_BATCH = 64
-"""Connections taken before others get their turn."""
+"""Connections taken before others get their turn, where one worker has them all."""
 PAUSE_S = 0.5
 """How long no more are accepted when the process has no descriptors left."""
 EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
@@ -63,7 +63,7 @@ class Listener:
             self.sock.close()
 
     def ready(self, events: int) -> None:
-        for _ in range(ACCEPT_BATCH):
+        for _ in range(self.host.accept_batch):
             try:
                 sock, address = self.sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

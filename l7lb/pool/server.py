@@ -121,10 +121,14 @@ class Server:
             self.ramp_since = None
 
     def update(self, update: ServerUpdate, now_s: float, drain_deadline_s: float) -> None:
-        """Change what `update` names. A server that comes back from outside starts slowly."""
+        """Change what `update` names. A server that comes back from outside starts slowly.
+
+        Probes that succeed again end an ejection: they were made after what traffic complained of.
+        """
         if update.health is not None and update.health is not self.health:
             if self.health is Health.DOWN and update.health is Health.UP:
                 self.ramp_since = now_s
+                self.ejected_until = 0.0
             self.health = update.health
             self.health_since = now_s
         if update.admin is not None and update.admin is not self.admin:
