@@ -6,6 +6,7 @@ Owns the `ssl.SSLContext` objects. Knows no socket; `net.tls` asks for one TLS s
 from __future__ import annotations
 
 import dataclasses
+import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from l7lb.net.tls import ServerObject, Wrap
 from l7lb.net.x509 import CertificateFacts, first_certificate, read_certificate
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+NAME = re.compile(r"[0-9A-Za-z_](?:[0-9A-Za-z_.-]{0,252}[0-9A-Za-z_])?")
+"""What a client may ask for (RFC 6066 §3): a DNS name in ASCII without a final dot."""
 TICKETS = 2
 """TLS 1.3 session tickets after a handshake."""
 
@@ -75,14 +78,18 @@ def _load(spec: ListenTls) -> _Chosen:
 
 def _choice(
     by_name: Mapping[str, ssl.SSLContext], default: ssl.SSLContext
-) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
-    def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-        if name:
-            name = name.lower().rstrip(".")
-            cast("ServerObject", tls).sni = name.encode()
-            found = find(by_name, name)
-            if found is not None and found is not default:
-                tls.context = found
+) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], int | None]:
+    def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
+        if name is None:
+            return None
+        if not NAME.fullmatch(name):
+            return ssl.ALERT_DESCRIPTION_ILLEGAL_PARAMETER
+        name = name.lower()
+        cast("ServerObject", tls).sni = name.encode()
+        found = find(by_name, name)
+        if found is not None and found is not default:
+            tls.context = found
+        return None
 
     return choose
 

@@ -10,13 +10,11 @@ cdef bytearray _SEALED
 cdef class TlsStream(Stream):
     cdef readonly bint ragged_eof
     cdef object _incoming, _outgoing, _tls, _unseal, _on_ready
-    cdef list _early
-    cdef bint _end_early, _held
+    cdef bint _has_early, _end_early, _held
     cdef bytes _rest
 
     cpdef _shake(self)
     cdef _opened(self, on_ready)
-    cdef _write_early(self)
     cpdef _tell_drained(self)
     cpdef _catch_up(self)
     cpdef resume(self, int reason)
@@ -27,8 +25,10 @@ cdef class TlsStream(Stream):
     cdef _tell(self, Py_ssize_t size, bint ended, error)
     cdef _end_raggedly(self)
     cpdef write(self, bytes data)
-    @cython.locals(start=Py_ssize_t, size=Py_ssize_t)
-    cdef bytes _seal(self, bytes data)
+    cpdef flush(self)
+    @cython.locals(start=Py_ssize_t, data=bytes)
+    cdef bytes _seal(self)
+    cdef _put(self, bytes sealed)
     cdef _send_control(self)
     cpdef _writable(self)
     cpdef write_eof(self)

@@ -33,7 +33,7 @@ FIRST_TYPE, LAST_TYPE = 20, 24
 """Content types of records: change_cipher_spec to heartbeat."""
 
 CONTROL = 4
-"""Pause reason: the peer does not take our answers to its key updates."""
+"""Pause reason: the peer does not take our alerts."""
 
 _SEALED = bytearray(MAX_SEALED + READ_SIZE)
 _SEALED_VIEW = memoryview(_SEALED)
@@ -97,7 +97,7 @@ class TlsStream(Stream):
         self._tls = wrap(self._incoming, self._outgoing)
         self._unseal = cast("Unseal", self._tls.read)
         self._on_ready: OnReady | None = on_ready
-        self._early: list[bytes] = []
+        self._has_early = False
         self._end_early = False
         self._rest = b""
         self._held = False
@@ -133,21 +133,16 @@ class TlsStream(Stream):
         self._send_control()
         self._rest = self._incoming.read(READ_SIZE)
         self._held = bool(self._rest)
-        self._write_early()
-        on_ready(self, negotiated(self._tls))
-        self._catch_up()
-
-    def _write_early(self) -> None:
-        if self._early:
-            data = b"".join(self._early)
-            self._early = []
-            self.queued -= len(data)
-            self.write(data)
+        if self._has_early:
+            self.flush()
             self.poller.loop.call_soon(self._tell_drained)
         if self._end_early:
             self.write_eof()
+        on_ready(self, negotiated(self._tls))
+        self._catch_up()
 
     def _tell_drained(self) -> None:
+        """Who wrote before the handshake may be waiting for it."""
         if not self.closed and self.queued == 0:
             self.handler.stream_drained(self)
 
@@ -254,34 +249,56 @@ class TlsStream(Stream):
     # ------------------------------------------------------------------ writing
 
     def write(self, data: bytes) -> None:
+        """As `Stream.write`: what one round writes goes into the same records, up to `RECORD`."""
         if self.closed or self._finish or not data:
             return
+        self.queued += len(data)
         if self._on_ready is not None:
-            self._early.append(data)
-            self.queued += len(data)
-            return
+            self._has_early = True
+            self._unsent += data
+        elif not self._unsent and len(data) <= RECORD:
+            self._unsent = data
+            self.poller.flush_later(self)
+        else:
+            self._unsent += data
+            if len(self._unsent) > RECORD:
+                self.flush()
+
+    def flush(self) -> None:
+        if self._unsent and self._on_ready is None and not self.closed:
+            self._put(self._seal())
+
+    def _seal(self) -> bytes:
+        """What waits to be sealed, as records. On a fault it is dropped, and the connection lost
+        soon."""
+        data, self._unsent = self._unsent, b""
+        self.queued -= len(data)
         try:
-            sealed = self._seal(data)
+            if len(data) <= WRITE_RECORD:
+                self._tls.write(data)
+                return self._outgoing.read()
+            view = memoryview(data)
+            pieces = []
+            for start in range(0, len(data), WRITE_RECORD):
+                self._tls.write(view[start : start + WRITE_RECORD])
+                pieces.append(self._outgoing.read())
+            return b"".join(pieces)
         except OSError as error:
             self._lose_soon(TlsError(f"TLS: {reason(error)}"))
-            return
-        Stream.write(self, sealed)
+            return b""
 
-    def _seal(self, data: bytes) -> bytes:
-        if len(data) <= WRITE_RECORD:
-            self._tls.write(data)
-            return self._outgoing.read()
-        view = memoryview(data)
-        pieces = []
-        for start in range(0, len(data), WRITE_RECORD):
-            self._tls.write(view[start : start + WRITE_RECORD])
-            pieces.append(self._outgoing.read())
-        return b"".join(pieces)
+    def _put(self, sealed: bytes) -> None:
+        """Send records, or queue them behind others."""
+        self.queued += len(sealed)
+        if self._queue is not None:
+            self._queue.append(memoryview(sealed))
+        elif sealed:
+            self._send(sealed)
 
     def _send_control(self) -> None:
         """Send what TLS itself has to say. A peer that does not take it is read no more."""
-        if self._outgoing.pending:
-            Stream.write(self, self._outgoing.read())
+        if self._outgoing.pending and not self._finish:
+            self._put(self._outgoing.read())
             if self._queue is not None:
                 self.pause(CONTROL)
 
@@ -297,15 +314,17 @@ class TlsStream(Stream):
         if self._on_ready is not None:
             self._end_early = True
             return
+        sealed = self._seal() if self._unsent else b""
         with contextlib.suppress(ssl.SSLError):  # it wants the peer's close_notify, we do not wait
             self._tls.unwrap()
-        Stream.write(self, self._outgoing.read())
+        self._put(sealed + self._outgoing.read())
         Stream.write_eof(self)
 
     # ------------------------------------------------------------------ ending
 
     def _fail(self, what: str, error: OSError) -> None:
         """The alert goes out first, so that the peer learns why."""
+        self._unsent = b""
         self._send_control()
         self.lose(TlsError(f"{what}: {reason(error)}"))
 

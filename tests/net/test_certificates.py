@@ -97,6 +97,20 @@ async def test_chosen_certificate_keeps_the_listeners_rules(ends: Ends) -> None:
     assert negotiated.peer_names == (b"client@example.org",)
 
 
+@pytest.mark.parametrize("name", [b"xx\r\nexample.org", b"xx.example.org.", b"xx.example.o\0g"])
+async def test_names_that_are_none(ends: Ends, name: bytes) -> None:
+    asked = "x" * (len(name) - 8) + ".example"
+    outgoing = ssl.MemoryBIO()
+    context = ends.authority.client()
+    client = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=asked)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    _, theirs, recorder = ends.server()
+    theirs.sendall(outgoing.read().replace(asked.encode(), name))
+    assert "TLS handshake: " in str(await within(recorder.lost))
+    assert (await in_thread(lambda: theirs.recv(100)))[:1] == b"\x15"
+
+
 async def test_ciphers(ends: Ends) -> None:
     certificate = ends.authority.issue("example.org")
     store = CertificateStore(ListenTls((certificate,), ciphers="ECDHE+CHACHA20"))

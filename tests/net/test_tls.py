@@ -1,5 +1,6 @@
 import asyncio
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 
@@ -10,7 +11,7 @@ from l7lb.model import ListenTls
 from l7lb.net.certificates import CertificateStore
 from l7lb.net.stream import HOLD
 from l7lb.net.tls import Negotiated, TlsError, TlsStream
-from support.tls_peers import Authority, Ends, in_thread, read_all, read_exactly, within
+from support.tls_peers import Authority, Ends, Recorder, in_thread, read_all, read_exactly, within
 
 TLS_1_2 = ssl.TLSVersion.TLSv1_2
 TLS_1_3 = ssl.TLSVersion.TLSv1_3
@@ -199,7 +200,7 @@ async def test_writes_before_the_handshake_are_kept(ends: Ends) -> None:
     assert stream.queued == 0
 
 
-# ------------------------------------------------------------------------------- the end
+# ---------------------------------------------------------------------- the end
 
 
 async def test_close_notify_is_eof_and_writing_goes_on(ends: Ends) -> None:
@@ -279,7 +280,7 @@ async def test_forged_record(ends: Ends) -> None:
         await in_thread(lambda: read_all(sock))
 
 
-# ------------------------------------------------------------------------------- failed handshakes
+# ---------------------------------------------------------------------- failed handshakes
 
 
 @pytest.mark.parametrize(
@@ -339,3 +340,106 @@ async def test_client_that_does_not_trust_us(ends: Ends) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         await ends.handshake(theirs, ssl.create_default_context())
     assert str(await within(recorder.lost)) == "TLS handshake: the peer's alert: unknown ca"
+
+
+# ---------------------------------------------------------------------- openssl as the peer
+
+
+class Client:
+    """`openssl s_client`, with a relay before it that can stop taking what we send."""
+
+    def __init__(self, ends: Ends) -> None:
+        self.ends = ends
+        self.takes = asyncio.Event()
+        self.takes.set()
+
+    async def start(self, *options: str) -> tuple[TlsStream, Recorder]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            port = listener.getsockname()[1]
+            self.process = await asyncio.create_subprocess_exec(
+                *("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile"),
+                *(self.ends.authority.file, "-servername", "example.org", *options),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            self.sock, _ = await within(asyncio.get_running_loop().sock_accept(listener))
+        stream, self.theirs, recorder = self.ends.server()
+        for sock in (self.sock, self.theirs):
+            sock.setblocking(False)
+        self.tasks = [
+            asyncio.create_task(self._relay(self.sock, self.theirs)),
+            asyncio.create_task(self._relay(self.theirs, self.sock)),
+        ]
+        await within(recorder.ready)
+        recorder.on_data = lambda stream, data: stream.write(data.upper())
+        return stream, recorder
+
+    async def _relay(self, source: socket.socket, target: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while data := await loop.sock_recv(source, 4096):
+            if source is self.theirs:
+                await self.takes.wait()
+            await loop.sock_sendall(target, data)
+        target.shutdown(socket.SHUT_WR)
+
+    def say(self, line: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + b"\n")
+
+    async def hears(self, line: bytes) -> None:
+        assert self.process.stdout is not None
+        async with asyncio.timeout(20):
+            while await self.process.stdout.readline() != line + b"\n":
+                assert not self.process.stdout.at_eof()
+
+    async def end(self) -> bytes:
+        output, _ = await within(self.process.communicate())
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.sock.close()
+        return output
+
+
+async def test_key_updates(ends: Ends) -> None:
+    """`K`: both sides change their keys (RFC 8446 §4.6.3)."""
+    client = Client(ends)
+    _, recorder = await client.start("-tls1_3")
+    for word in (b"one", b"two", b"three"):
+        client.say(b"K")
+        await client.hears(b"KEYUPDATE")
+        client.say(word)
+        await client.hears(word.upper())
+    client.say(b"Q")
+    await client.end()
+    assert bytes(recorder.data) == b"one\ntwo\nthree\n"
+
+
+async def test_renegotiation_is_refused(ends: Ends) -> None:
+    client = Client(ends)
+    _, recorder = await client.start("-tls1_2")
+    client.say(b"R")
+    assert b"no renegotiation" in await client.end()
+    assert bytes(recorder.data) == b""
+
+
+async def test_peer_that_does_not_take_our_alerts(ends: Ends) -> None:
+    """What waits for it is bounded: it is read no more, until it takes what there is."""
+    client = Client(ends)
+    stream, _ = await client.start("-tls1_2")
+    client.say(b"open")
+    await client.hears(b"OPEN")
+    client.takes.clear()
+    stream.write(b"a line that waits\n" * 100_000)
+    assert stream.queued > 0
+    assert not stream.is_paused
+    client.say(b"R")
+    async with asyncio.timeout(20):
+        while not stream.is_paused:  # noqa: ASYNC110  nothing tells of it
+            await asyncio.sleep(0.01)
+        client.takes.set()
+        while stream.is_paused:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await client.end()
