@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 try:
     from Cython.Build import cythonize
@@ -61,7 +63,9 @@ def source(path: str) -> str:
 
 def compiled(paths: list[str], *, checked: bool) -> list[Extension]:
     modules = [
-        Extension(module_name(path), [source(path)], optional=True, extra_compile_args=["-O2", "-g0"])
+        Extension(
+            module_name(path), [source(path)], optional=True, extra_compile_args=["-O2", "-g0"]
+        )
         for path in paths
     ]
     return cythonize(
@@ -85,4 +89,18 @@ def extensions() -> list[Extension]:
     return compiled(SCANNERS, checked=False) + compiled(HOT, checked=True)
 
 
-setup(ext_modules=extensions(), options={"build_ext": {"parallel": os.cpu_count()}})
+class OptionalBuild(build_ext):
+    """A machine without a compiler is no failure: the extensions are optional."""
+
+    def build_extension(self, ext: Extension) -> None:
+        try:
+            super().build_extension(ext)
+        except OSError as error:
+            raise CompileError(str(error)) from error
+
+
+setup(
+    ext_modules=extensions(),
+    cmdclass={"build_ext": OptionalBuild},
+    options={"build_ext": {"parallel": os.cpu_count()}},
+)
