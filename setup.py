@@ -8,8 +8,6 @@ import os
 from pathlib import Path
 
 from setuptools import Extension, setup
-from setuptools.command.build_ext import build_ext
-from setuptools.errors import CompileError
 
 try:
     from Cython.Build import cythonize
@@ -63,12 +61,10 @@ def source(path: str) -> str:
 
 def compiled(paths: list[str], *, checked: bool) -> list[Extension]:
     modules = [
-        Extension(
-            module_name(path), [source(path)], optional=True, extra_compile_args=["-O2", "-g0"]
-        )
+        Extension(module_name(path), [source(path)], extra_compile_args=["-O2", "-g0"])
         for path in paths
     ]
-    return cythonize(
+    extensions: list[Extension] = cythonize(
         modules,
         build_dir="build/cython",
         include_path=["protocols"],
@@ -81,6 +77,9 @@ def compiled(paths: list[str], *, checked: bool) -> list[Extension]:
             "embedsignature": True,
         },
     )
+    for extension in extensions:
+        extension.optional = True  # a machine without a compiler is no failure; lost by cythonize
+    return extensions
 
 
 def extensions() -> list[Extension]:
@@ -89,18 +88,4 @@ def extensions() -> list[Extension]:
     return compiled(SCANNERS, checked=False) + compiled(HOT, checked=True)
 
 
-class OptionalBuild(build_ext):
-    """A machine without a compiler is no failure: the extensions are optional."""
-
-    def build_extension(self, ext: Extension) -> None:
-        try:
-            super().build_extension(ext)
-        except OSError as error:
-            raise CompileError(str(error)) from error
-
-
-setup(
-    ext_modules=extensions(),
-    cmdclass={"build_ext": OptionalBuild},
-    options={"build_ext": {"parallel": os.cpu_count()}},
-)
+setup(ext_modules=extensions(), options={"build_ext": {"parallel": os.cpu_count()}})
