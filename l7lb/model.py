@@ -226,7 +226,7 @@ class PoolSpec:
     outlier: OutlierSpec = OutlierSpec()
     retry: RetrySpec = RetrySpec()
     slow_start_s: float = 0.0
-    panic_threshold: float = 0.5
+    panic_threshold: float = 0.2
     """Below this share of usable servers, health is ignored; 0: never."""
     max_queue: int = 1024
     queue_timeout_s: float = 10.0

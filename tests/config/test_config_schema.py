@@ -94,7 +94,7 @@ def test_defaults_are_written_as_in_the_file() -> None:
     assert defs["Check"]["properties"]["every"]["default"] == "2s"
     assert defs["Check"]["properties"]["status"]["default"] == ["200-399"]
     assert defs["Pool"]["properties"]["scheduler"]["default"] == "wlc"
-    assert defs["Pool"]["properties"]["panic_threshold"]["default"] == "50%"
+    assert defs["Pool"]["properties"]["panic_threshold"]["default"] == "20%"
     assert defs["Pool"]["properties"]["send_proxy"]["default"] == "none"
     assert defs["Limits"]["properties"]["head"]["default"] == "32KiB"
     assert defs["Director"]["properties"]["workers"]["default"] == "auto"

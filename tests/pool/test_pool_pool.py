@@ -66,7 +66,7 @@ def test_nobody_usable_is_an_error():
 
 
 def test_panic_uses_them_all():
-    told = story("a", "b", "c", scheduler=RR)
+    told = story("a", "b", "c", scheduler=RR, panic_threshold=0.5)
     apply(told, "a", health=DOWN)
     assert told.shares(10) == {"b": 5, "c": 5}
     apply(told, "b", health=DOWN)
