@@ -26,14 +26,16 @@ $(VENV)/installed: pyproject.toml setup.py scripts/python
 
 # A compiled module hides a newer .py file beside it, so the two must never differ in age.
 $(VENV)/compiled: $(VENV)/installed $(HOT_SOURCES) scripts/compile
-	scripts/compile $(BIN)/python $(HOT)
-	touch $@
+	@echo scripts/compile
+	@scripts/compile $(BIN)/python $(HOT)
+	@touch $@
 
 demo: .venv  ## a cluster on loopback, with real traffic; it stays until `l7lb demo --stop`
 	@$(BIN)/l7lb demo --leave
 
 test: .venv  ## every test: compiled, uncompiled, and on each other Python that is found
 	scripts/packages test
+	@scripts/compile $(BIN)/python $(HOT)
 	scripts/test
 
 check: .venv  ## lint, format, types, layers
