@@ -44,7 +44,7 @@ check: .venv  ## lint, format, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv  ## CPU per unit beside HAProxy and nginx, as ratios; CASE=name for one
+bench: .venv  ## CPU per unit beside HAProxy and nginx, as ratios (CASE="small-32 tls")
 	scripts/packages bench
 	$(BIN)/python -m benchmarks $(CASE)
 
