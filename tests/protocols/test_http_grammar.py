@@ -42,6 +42,14 @@ def test_hex_values_know_ascii_digits_only():
     }
 
 
+def test_every_known_name_is_found_in_its_slot():
+    found = {}
+    for name in grammar.KINDS:
+        at = grammar.slot(len(name), name[0], name[-1])
+        found[grammar.SLOT_NAMES[at]] = grammar.SLOT_KINDS[at]
+    assert found == grammar.KINDS
+
+
 def test_kinds_are_single_bits_and_lower_case():
     for name, kind in grammar.KINDS.items():
         assert name == name.lower()
@@ -172,6 +180,11 @@ def test_normal_form_is_stable(text, encoded_slash):
 )
 def test_cookie(cookies, value):
     assert cookie_value(cookies, b"a") == value
+
+
+def test_cookie_without_a_name():
+    assert cookie_value(b"a=1; =2", b"") == b"2"
+    assert cookie_value(b"a=1; b", b"") is None
 
 
 @pytest.mark.parametrize(

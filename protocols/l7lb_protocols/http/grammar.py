@@ -99,6 +99,20 @@ KINDS: dict[bytes, int] = {
     b"proxy-authentication-info": REMOVED,
 }
 
+SLOT_MASK = 63
+
+
+def slot(length: int, first: int, last: int) -> int:
+    """Where a name stands in the tables below: a hash without collisions among the known names."""
+    return (length + 2 * first + 3 * last) & SLOT_MASK
+
+
+SLOT_NAMES: list[bytes] = [b""] * (SLOT_MASK + 1)
+SLOT_KINDS: list[int] = [0] * (SLOT_MASK + 1)
+for _name, _kind in KINDS.items():
+    SLOT_NAMES[slot(len(_name), _name[0], _name[-1])] = _name
+    SLOT_KINDS[slot(len(_name), _name[0], _name[-1])] = _kind
+
 _LISTS = (
     b"host content-length transfer-encoding content-type content-encoding content-range trailer"
     b" cookie set-cookie authorization expect cache-control date location range vary via forwarded"

@@ -7,9 +7,10 @@ ctypedef long long int64
 cdef bytes TABLE, LOWER_TABLE
 cdef octets OCTETS, LOWER
 cdef int TOKEN, LETTERS, VALUE, FRAMING, HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION
-cdef int CLIENT_NAME, HIDDEN, REMOVED, COOKIE
+cdef int CLIENT_NAME, HIDDEN, REMOVED
 cdef int CLOSE, KEEP_ALIVE, ASKS_UPGRADE, NAMED, MAX_DIGITS, QUICK
-cdef dict KINDS
+cdef list SLOT_NAMES, SLOT_KINDS
+cdef int SLOT_MASK
 
 
 cdef class HeadScanner(FieldSpans):
@@ -26,7 +27,7 @@ cdef class HeadScanner(FieldSpans):
     @cython.locals(name=Py_ssize_t, end=Py_ssize_t, value=Py_ssize_t, last=Py_ssize_t,
                    kind=int, plain=bint)
     cdef Py_ssize_t _scan_field(self, octets p, Py_ssize_t i, Py_ssize_t n) except -1
-    @cython.locals(c=int, known=bint)
+    @cython.locals(slot=Py_ssize_t, known=bytes)
     cdef int _kind(self, octets p, Py_ssize_t at, Py_ssize_t length) except -1
     @cython.locals(length=int64, same=bint)
     cdef int _note(self, octets p, Py_ssize_t start, Py_ssize_t end, int kind) except -1

@@ -7,7 +7,7 @@ It must not know start lines.
 from l7lb_protocols.http import grammar
 from l7lb_protocols.http.errors import HttpRefusal
 from l7lb_protocols.http.fields import FieldSpans
-from l7lb_protocols.http.grammar import KINDS, may_nominate
+from l7lb_protocols.http.grammar import SLOT_KINDS, SLOT_MASK, SLOT_NAMES, may_nominate
 
 TABLE = grammar.OCTETS
 LOWER_TABLE = grammar.LOWER
@@ -24,7 +24,6 @@ CONNECTION = grammar.CONNECTION
 CLIENT_NAME = grammar.CLIENT_NAME
 HIDDEN = grammar.HIDDEN
 REMOVED = grammar.REMOVED
-COOKIE = grammar.COOKIE
 CLOSE = grammar.CLOSE
 KEEP_ALIVE = grammar.KEEP_ALIVE
 ASKS_UPGRADE = grammar.ASKS_UPGRADE
@@ -55,6 +54,7 @@ class HeadScanner(FieldSpans):
         self._seen = 0
         self._options = 0
         self._host_at = -1
+        self._digits = 0
         self._untidy = False
         self.content_length = -1
         self.chunked = False
@@ -129,32 +129,11 @@ class HeadScanner(FieldSpans):
         return i + 2
 
     def _kind(self, p: bytes, at: int, length: int) -> int:
-        """What the name of `length` bytes at `at` is to us (grammar.KINDS); 0: just a field."""
-        c = LOWER[p[at]]
-        known = False
-        if length == 4:
-            if self._same(p, at, b"host", 4):
-                return HOST
-        elif length == 6:
-            if c == 99 and self._same(p, at, b"cookie", 6):
-                return COOKIE
-            known = c == 101  # expect
-        elif length == 10:
-            if c == 99 and self._same(p, at, b"connection", 10):
-                return CONNECTION
-            known = c == 107 or c == 115  # keep-alive, set-cookie
-        elif length == 14:
-            if c == 99 and self._same(p, at, b"content-length", 14):
-                return CONTENT_LENGTH
-            known = c == 104  # http2-settings
-        elif length == 2 or length == 7 or length == 9:
-            known = c == 116 or c == 117 or c == 102  # te, upgrade, forwarded
-        elif length == 12 or length >= 15:
-            known = c == 112 or c == 116 or c == 120  # proxy-…, transfer-encoding, x-…
-        if known:
-            kind = KINDS.get(self._data[at : at + length].lower(), 0)
-            if kind:
-                return int(kind)
+        """What the name of `length` bytes at `at` is to us (grammar.slot); 0: just a field."""
+        slot = (length + 2 * LOWER[p[at]] + 3 * LOWER[p[at + length - 1]]) & SLOT_MASK
+        known = SLOT_NAMES[slot]
+        if length == len(known) and self._same(p, at, known, length):
+            return SLOT_KINDS[slot]
         if length == len(self._client_name) and self._same(p, at, self._client_name, length):
             return CLIENT_NAME
         return 0

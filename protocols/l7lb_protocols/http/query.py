@@ -24,7 +24,7 @@ def cookie_value(cookies: bytes, name: bytes) -> bytes | None:
                 start += 1
                 end -= 1
             return cookies[start:end]
-        at = cookies.find(name, start)
+        at = cookies.find(name, at + 1)
     return None
 
 
