@@ -45,6 +45,7 @@ HOT = [
     "l7lb/net/poller.py",
     "l7lb/net/dial.py",
     "l7lb/net/relay.py",
+    "l7lb/net/flow.py",
     "l7lb/net/driver.py",
 ]
 """Ordinary code, compiled with every check of Python in place."""

@@ -28,7 +28,7 @@ class Address:
 
 
 Endpoint = tuple[int, tuple[str, int] | tuple[str, int, int, int] | str]
-"""An address that a socket can connect to: family and sockaddr; a DNS name has one once resolved."""
+"""What a socket can connect to: family and sockaddr; a DNS name has one once it is resolved."""
 
 
 class Health(StrEnum):
@@ -276,7 +276,7 @@ class PathMatch:
 
 @dataclass(frozen=True, slots=True)
 class ValueMatch:
-    """A header, query argument, or cookie: equal to `value`, or full match of `pattern`, or present."""
+    """A header, query argument or cookie: equal to `value`, full match of `pattern`, or there."""
 
     name: bytes
     value: bytes | None = None
@@ -405,7 +405,7 @@ class HttpOptions:
 
     limits: HttpLimits = HttpLimits()
     forwarded: frozenset[str] = frozenset(
-        {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "via", "x-request-id"}
+        "x-forwarded-for x-forwarded-proto x-forwarded-host forwarded via x-request-id".split()
     )
     trusted_proxies: tuple[str, ...] = ()
     """Networks whose X-Forwarded-For, Forwarded and X-Request-ID are believed and added to."""
@@ -461,7 +461,7 @@ class DirectorSpec:
     cookie_secret: bytes = b""
     """Signs persistence cookies; empty: made at first start and kept in `state`."""
     state: str = ""
-    """Directory for what must outlive a restart; empty: a default below $XDG_STATE_HOME or /var/lib/l7lb."""
+    """Directory for what must outlive a restart; empty: below $XDG_STATE_HOME or /var/lib/l7lb."""
 
 
 @dataclass(frozen=True, slots=True)

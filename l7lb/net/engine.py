@@ -7,6 +7,7 @@ events. Knows no file and no other process.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -14,12 +15,13 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from l7lb.model import ClusterSpec, ListenSpec, LogFormat, PoolSpec, ServiceSpec
 from l7lb.net.access_log import AccessLog
 from l7lb.net.certificates import CertificateStore, reload_client_contexts
 from l7lb.net.dial import IdleConnections
-from l7lb.net.host import Connection, Dialer
+from l7lb.net.host import Booked, Connection, Dialer
 from l7lb.net.listener import ACCEPT_BATCH, Listener
 from l7lb.net.mirror import Mirror
 from l7lb.net.poller import Poller
@@ -63,12 +65,14 @@ class Engine:
         self.poller = Poller(loop)
         self.pipes = PipePool()
         self.now = time.monotonic
-        self.random = random.Random().random
+        self.random = random.Random().random  # noqa: S311 - choices, not secrets
         self.services: dict[str, Service] = {}
         self.pools: dict[str, Pool] = {}
         self.drivers: dict[Connection, int] = {}
         """Every client connection, with the number of the service that it was counted for."""
         self.draining = False
+        self._emptied = asyncio.Event()
+        """Set when the last connection has left."""
         self.accept_batch = ACCEPT_BATCH if env.workers == 1 else 1
         """One at a time where several workers share the socket: else the first takes them all."""
         self._spec: ClusterSpec | None = None
@@ -213,10 +217,12 @@ class Engine:
         """The same client in other hands."""
         self.drivers[successor] = self.drivers.pop(connection)
 
-    def closed(self, connection: Connection) -> None:
-        number = self.drivers.pop(connection, None)
+    def closed(self, connection: Booked) -> None:
+        number = self.drivers.pop(cast("Connection", connection), None)
         if number is not None:
             self.counters.closed(number)
+            if not self.drivers:
+                self._emptied.set()
 
     def _outlier(self, pool: str, server: Server, until: float) -> None:
         self.env.report(
@@ -248,9 +254,10 @@ class Engine:
             self.unlisten(*key)
         for driver in list(self.drivers):
             driver.drain()
-        until = self.now() + deadline_s
-        while self.drivers and self.now() < until:
-            await asyncio.sleep(TICK_S)
+        self._emptied.clear()
+        if self.drivers:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), deadline_s)
         left = len(self.drivers)
         for driver in list(self.drivers):
             driver.abort()

@@ -34,10 +34,15 @@ class Dialer(Protocol):
     source_port: int
 
 
-class Connection(Protocol):
-    """A client connection in the engine's books."""
+class Booked(Protocol):
+    """What the engine's books count."""
 
     service: Service
+
+
+class Connection(Booked, Protocol):
+    """A client connection in the engine's books."""
+
     source: str
 
     def tick(self, now: float) -> None: ...
@@ -68,4 +73,4 @@ class Host(Protocol):
     def mirror(self, pool: Pool, head: bytes, body: bytes) -> None: ...
     def opened(self, connection: Connection) -> None: ...
     def replaced(self, connection: Connection, successor: Connection) -> None: ...
-    def closed(self, connection: Connection) -> None: ...
+    def closed(self, connection: Booked) -> None: ...

@@ -98,7 +98,7 @@ class Listener:
         if service is None:  # it was taken out of the rules, its socket goes soon
             sock.close()
             return
-        source, port = peer(sock, address)
+        source, port = peer(address)
         if self._is_full(service.number) or not (
             self._reception.is_proxy(source) or self.enter(source)
         ):
@@ -129,7 +129,7 @@ class Listener:
             del self._by_source[source]
 
 
-def peer(sock: socket.socket, address: object) -> tuple[str, int]:
+def peer(address: object) -> tuple[str, int]:
     """The client's address as text and its port; a mapped IPv4 address as IPv4."""
     if isinstance(address, tuple):
         text = str(address[0])

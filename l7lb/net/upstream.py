@@ -16,7 +16,7 @@ from l7lb_protocols.proxy_protocol import build_binary, build_text
 
 
 class Upstream:
-    """One attempt. Answers once by `dialer.dialed`, unless cancelled; the dialer has the deadline."""
+    """One attempt. Answers once by `dialer.dialed` unless cancelled; the dialer has a deadline."""
 
     def __init__(self, poller: Poller, spec: PoolSpec, server: Server, dialer: Dialer) -> None:
         self._spec = spec

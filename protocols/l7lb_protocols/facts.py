@@ -37,7 +37,7 @@ class Facts(Protocol):
     def recipient(self) -> bytes: ...
 
     def header(self, name: bytes) -> bytes | None:
-        """Value of the header `name` (lower case), repeated lines joined by `, `; None if absent."""
+        """Value of the header `name` (lower case), repeated lines joined by `, `; None: absent."""
 
     def cookie(self, name: bytes) -> bytes | None:
         """Value of the first cookie `name` (case-sensitive, RFC 6265 §5.4); None if absent."""

@@ -32,7 +32,8 @@ cdef class AnswerSide:
     cdef readonly str flags
     cdef long long _left
     cdef int _interim, _half_closed
-    cdef bint _server_keep, _in_head, _held, _same_tried, _client_ended, _asked_upgrade
+    cdef bint _server_keep, _in_head, _held, _same_tried, _client_ended
+    cdef bytes _asked_upgrade
     cdef ChunkScanner _ask_chunks, _answer_chunks
     cdef list _mirrored
 
@@ -48,6 +49,7 @@ cdef class AnswerSide:
     cdef bytes _set_cookie(self)
     @cython.locals(end=Py_ssize_t, output=bytes, chunks=ChunkScanner)
     cdef _server_chunks(self, bytes data, Py_ssize_t start, bytes head)
+    cdef bint _may_switch(self, ResponseScanner head) except -1
     cdef _tunnel(self, ResponseScanner head, bytes data, Py_ssize_t end)
     cdef _finish(self, bint leftover)
     cdef _end_exchange(self)

@@ -98,7 +98,7 @@ class AnswerSide:
         self._interim = 0
         self._server_keep = False
         self._client_ended = False
-        self._asked_upgrade = False
+        self._asked_upgrade = b""
         self._in_head = False
         self._held = False
         self._half_closed = 0
@@ -145,8 +145,8 @@ class AnswerSide:
 
     def _final(self, head: ResponseScanner, data: bytes, end: int) -> None:
         status = head.status
-        if status == 101 and not (self._asked_upgrade and self.ask == ASK_DONE):
-            raise HttpRefusal(502, "switches protocols unasked", "RFC 9110 §7.8")
+        if status == 101 and not self._may_switch(head):
+            raise HttpRefusal(502, "does not switch to what was asked for", "RFC 9110 §7.8")
         self.status = status
         self._server_keep = head.keep_alive
         self.wire.answered(status, head.cookies_set)
@@ -181,6 +181,13 @@ class AnswerSide:
             self.wire.send(CLIENT, out + data[end:])
             self.wire.phase(PHASE_BETWEEN)
             self.wire.relay(SERVER, -1)
+
+    def _may_switch(self, head: ResponseScanner) -> bool:
+        """A 101 names protocols, and only such as the client offered (RFC 9110 §7.8)."""
+        offered = {token.strip() for token in self._asked_upgrade.split(b",")}
+        chosen = {token.strip() for token in head.upgrade.lower().split(b",") if token.strip()}
+        whole = self.ask == ASK_DONE and head.minor == 1
+        return whole and chosen != set() and chosen <= offered
 
     def _response_head(self, head: ResponseScanner) -> bytes:
         added = self._set_cookie()

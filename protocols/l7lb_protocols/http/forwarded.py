@@ -1,4 +1,5 @@
-"""What a proxy tells the server about the client: X-Forwarded-*, Forwarded (RFC 7239), Via, request id.
+"""What a proxy tells the server about the client: X-Forwarded-*, Forwarded (RFC 7239), Via, and
+the request's name.
 
 Pure. Claims of clients that are not trusted proxies are dropped and replaced; those of trusted
 ones are kept and added to.

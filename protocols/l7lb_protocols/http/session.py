@@ -150,7 +150,7 @@ class HttpSession(AnswerSide):
             self.head = edited_request(head, decision, added, self.forwarding.drop)
         else:
             self.head = head.forward(
-                added, self.forwarding.drop, decision.path, decision.host, self._asked_upgrade
+                added, self.forwarding.drop, decision.path, decision.host, head.upgrade != b""
             )
         self._mirrored = [] if decision.mirror else None
         once = self.ask != ASK_DONE or self.method not in IDEMPOTENT
@@ -175,7 +175,7 @@ class HttpSession(AnswerSide):
         self.flags = ""
         self.body_sent = False
         self._same_tried = False
-        self._asked_upgrade = head.upgrade != b""
+        self._asked_upgrade = head.upgrade
         self._in_head = False
         self._interim = 0
 
