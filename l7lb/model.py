@@ -405,7 +405,14 @@ class HttpOptions:
 
     limits: HttpLimits = HttpLimits()
     forwarded: frozenset[str] = frozenset(
-        "x-forwarded-for x-forwarded-proto x-forwarded-host forwarded via x-request-id".split()
+        (
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-forwarded-host",
+            "forwarded",
+            "via",
+            "x-request-id",
+        )
     )
     trusted_proxies: tuple[str, ...] = ()
     """Networks whose X-Forwarded-For, Forwarded and X-Request-ID are believed and added to."""
