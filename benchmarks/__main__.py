@@ -27,6 +27,7 @@ SETUPS = (
     Setup(tls=True),
     Setup(rules=100),
     Setup(workers=2),
+    Setup(body_mib=100),
 )
 """All that the cases use, less the long one."""
 SEEN = (b"for=127.0.0.1", b"proto=http", b"host=127.0.0.1:", b"id=", b"via=1.1")
@@ -57,10 +58,11 @@ def chosen(names: list[str]) -> list[Case]:
 def measured(case: Case, bench: Bench) -> Result | None:
     """None, with the reason printed, when no figure came of it."""
     load = procfs.load_average()
+    bench.lab.case = case.name
     try:
         figures = case.measure(bench)
     except (LoadFailed, RuntimeError) as error:
-        print(f"{case.name:14} FAILED: {error}", flush=True)
+        print(f"{case.name:15} FAILED: {error}", flush=True)
         return None
     finally:
         bench.lab.stop_proxies()
@@ -100,7 +102,7 @@ def check(lab: Lab, peers: tuple[str, ...]) -> int:
     good = True
     for kind in (*peers, "l7lb"):
         for number, setup in enumerate(SETUPS):
-            config = render(kind, setup, lab.site(f"check-{kind}-{number}"))
+            config = render(kind, setup, lab.site(f"accepts-{kind}-{number}"))
             command = check_command(kind, config)
             done = subprocess.run(
                 command, check=False, env=environment(), capture_output=True, text=True

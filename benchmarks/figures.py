@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
@@ -35,6 +35,9 @@ class Bench:
     @property
     def kinds(self) -> tuple[str, ...]:
         return (*self.peers, OURS)
+
+    def at_most(self, rounds: int) -> Bench:
+        return replace(self, rounds=min(self.rounds, rounds))
 
     def interleave(self, subjects: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
         """Each subject in turn, each round in the other direction, so that a drift hits all."""
@@ -107,44 +110,44 @@ class Result:
     def lines(self) -> list[str]:
         """One line for ours, one for each other subject."""
         unit = self.case.unit
-        lines = [f"{self.case.name:14} {self.case.title}"]
-        lines.append(f"{'':14} {OURS:18} {self.median(OURS):10.2f} {unit}")
+        lines = [f"{self.case.name:15} {self.case.title}"]
+        lines.append(f"{'':15} {OURS:18} {self.median(OURS):10.2f} {unit}")
         for name in self.others:
             low, high = self.spread(name)
             lines.append(
-                f"{'':14} {name:18} {self.median(name):10.2f} {unit:15}"
+                f"{'':15} {name:18} {self.median(name):10.2f} {unit:15}"
                 f" ours ÷ this = {self.ratio(name):5.2f}  ({low:.2f} to {high:.2f})"
             )
         notes = (f"{name} {value:.2f}" for name, value in self.figures.notes.items())
-        return [*lines, *(f"{'':14} {note}" for note in notes)]
+        return [*lines, *(f"{'':15} {note}" for note in notes)]
 
     def verdict(self) -> str:
         """For a case with a target that could be measured."""
         assert self.case.target is not None
         what = f"÷ {self.case.target.against}" if self.case.target.against else self.case.unit
         return (
-            f"{'holds' if self.holds else 'MISSED':7} {self.case.name:14} "
+            f"{'holds' if self.holds else 'MISSED':7} {self.case.name:15} "
             f"{self.reached:6.2f} of {self.case.target.limit:<5} {what:20} {self.case.title}"
         )
 
     def keep(self, folder: Path) -> None:
         """As JSON; `peer` and `ratio` are HAProxy's, or those of the only peer."""
-        peer = self.case.target.against if self.case.target else ""
-        peer = peer if peer in self.figures.rounds else next(iter(self.others), "")
+        peer = self.others[0]
         found = {
             "case": self.case.name,
             "title": self.case.title,
             "unit": self.case.unit,
             "ours": self.median(OURS),
-            "peer": self.median(peer) if peer else None,
+            "peer": self.median(peer),
             "peer_name": peer,
-            "ratio": self.ratio(peer) if peer else None,
+            "ratio": self.ratio(peer),
             "ratios": {name: self.ratio(name) for name in self.others},
             "spread": {name: self.spread(name) for name in self.others},
             "medians": {name: self.median(name) for name in self.figures.rounds},
             "rounds": self.figures.rounds,
             "notes": self.figures.notes,
             "target": self.case.target and self.case.target.limit,
+            "reached": self.reached,
             "holds": self.holds,
             "load_average": self.load_average,
         }

@@ -21,7 +21,8 @@ from typing import IO, Self
 from benchmarks import procfs
 from benchmarks.setups import ROOT, Setup, Site, render
 
-START_S = 60.0
+START_S = 120.0
+"""Ten thousand rules take the director many seconds on a busy machine."""
 STOP_S = 10.0
 ANSWERS = 16
 """Good answers in a row, each on a connection of its own, that make a proxy ready."""
@@ -164,6 +165,8 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self.load_core, self.proxy_core = cores()
+        self.case = "check"
+        """Subfolder for the proxies' files."""
         self._proxies: list[Proxy] = []
 
     def __enter__(self) -> Self:
@@ -187,13 +190,12 @@ class Lab:
         shutil.rmtree(self.origin.folder / "files")
 
     def site(self, name: str) -> Site:
-        return Site(self.folder / name, free_port(), self.origin_port, self.certificate)
+        return Site(self.folder / self.case / name, free_port(), self.origin_port, self.certificate)
 
     def start(self, kind: str, setup: Setup, pin: bool = True) -> Proxy:
         """Returns when it answers; it runs until `stop_proxies`. RuntimeError: it never does."""
-        name = f"{kind}-{setup.rules}{'' if setup.log else '-no-log'}{'-tls' if setup.tls else ''}"
         core = self.proxy_core if pin else None
-        proxy = Proxy(kind, setup, self.site(f"{name}-x{setup.workers}"), core)
+        proxy = Proxy(kind, setup, self.site(f"{kind}-{len(self._proxies)}"), core)
         self._proxies.append(proxy)
         proxy.wait_ready()
         return proxy

@@ -70,7 +70,7 @@ def run_wrk(proxy: Proxy, load: Load, seconds: int, core: int | None = -1) -> Ro
     counts = json.loads(wrk(proxy.url, load, seconds, cores()[0] if core == -1 else core))
     time.sleep(LOG_SETTLES_S)
     cpu_s = proxy.cpu_s() - before
-    if counts["failed"] or counts["refused"] or not counts["requests"]:
+    if counts["failed"] or counts["refused"] or not counts["bytes"]:
         raise LoadFailed(f"{proxy.kind}: {counts}")
     return Round(
         counts["requests"],

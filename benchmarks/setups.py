@@ -24,6 +24,7 @@ FILES = {
 """Kind of process → its template."""
 FIXED_RULES = 2
 """/api/* and the default route, in every configuration."""
+BULK_MIB = 16
 TAGGED = re.compile(r"\s*#@(!?)(\w+)$")
 
 
@@ -35,6 +36,10 @@ class Setup:
     log: bool = True
     tls: bool = False
     workers: int = 1
+    body_mib: int = 0
+    """Size of response bodies, for peers that want other buffers for large ones."""
+    always_splice: bool = True
+    """HAProxy's splice-response beside splice-auto, which alone seldom splices."""
 
     @property
     def app_rules(self) -> int:
@@ -73,7 +78,14 @@ def render(kind: str, setup: Setup, site: Site) -> Path:
         "USER": owner(),
         "APP_ROUTES": "".join(map(l7lb_rule, apps)),
     }
-    tags = {"log": setup.log, "tls": setup.tls, "many": setup.app_rules > 1}
+    tags = {
+        "log": setup.log,
+        "tls": setup.tls,
+        "many": setup.app_rules > 1,
+        "body": setup.body_mib > 0,
+        "bulk": setup.body_mib > BULK_MIB,
+        "splice": setup.always_splice,
+    }
     text = filled((TEMPLATES / FILES[kind]).read_text(), tags, values)
     path = site.folder / FILES[kind]
     path.write_text(text)

@@ -36,9 +36,8 @@ def per_connection(bench: Bench, kind: str, setup: Setup) -> float:
 
 def memory(setup: Setup) -> Callable[[Bench], Figures]:
     def measure(bench: Bench) -> Figures:
-        short = Bench(bench.lab, bench.peers, min(bench.rounds, ROUNDS), bench.seconds)
         subjects = {kind: partial(per_connection, bench, kind, setup) for kind in bench.kinds}
-        return Figures(short.interleave(subjects))
+        return Figures(bench.at_most(ROUNDS).interleave(subjects))
 
     return measure
 

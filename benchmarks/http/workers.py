@@ -16,6 +16,7 @@ from benchmarks.load import Load, run_wrk
 from benchmarks.setups import Setup
 
 CONNECTIONS = 64
+ROUNDS = 3
 
 
 def rate(proxy: Proxy, seconds: int) -> float:
@@ -30,11 +31,8 @@ def rates(workers: int) -> Callable[[Bench], Figures]:
         proxies = {kind: bench.lab.start(kind, setup, workers == 1) for kind in bench.kinds}
         for proxy in proxies.values():
             rate(proxy, WARM_S)
-        return Figures(
-            bench.interleave(
-                {kind: partial(rate, proxy, bench.seconds) for kind, proxy in proxies.items()}
-            )
-        )
+        subjects = {kind: partial(rate, proxy, bench.seconds) for kind, proxy in proxies.items()}
+        return Figures(bench.at_most(ROUNDS).interleave(subjects))
 
     return measure
 

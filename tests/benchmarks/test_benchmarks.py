@@ -29,7 +29,7 @@ def benchmarks(*arguments: str) -> str:
 @pytest.mark.timeout(120)
 def test_every_program_accepts_its_configuration_and_forwards_the_same(tmp_path: Path) -> None:
     shown = benchmarks("--check", "--folder", str(tmp_path))
-    assert shown.count(": accepted") == 15
+    assert shown.count(": accepted") == 18
     assert shown.count("forwards: for=127.0.0.1 proto=http") == 3
 
 
