@@ -96,7 +96,7 @@ def test_drop_of_framing():
 
 
 def test_client_name_is_configurable():
-    scanner = RequestScanner(client_name=b"ssl-cn")
+    scanner = RequestScanner(client_name=b"SSL-cn")
     scanner.scan(b"GET / HTTP/1.1\r\nHost: h\r\nSSL-CN: me\r\nX-Client-Name: y\r\n\r\n")
     assert scanner.forward(b"", DROP_CLIENT_NAME) == (
         b"GET / HTTP/1.1\r\nHost: h\r\nX-Client-Name: y\r\n\r\n"

@@ -63,7 +63,7 @@ class RequestScanner(RequestLine):
 
     `max_head` bytes and `max_fields` lines at most (431), a target of 8 KiB (414).
     `encoded_slash`: let `%2F` and `%5C` pass in paths. `underscores`: let field names with `_`
-    pass; they are dropped otherwise. `client_name` (lower case) is the field that carries the name
+    pass; they are dropped otherwise. `client_name` is the field that carries the name
     of a verified client: DROP_CLIENT_NAME takes it out of what clients send.
     """
 
@@ -77,7 +77,7 @@ class RequestScanner(RequestLine):
     ) -> None:
         super().__init__(max_head, max_fields, encoded_slash)
         self._underscores = underscores
-        self._client_name = client_name
+        self._client_name = client_name.lower()
         self.source = ""
         self.sni = self.tls_name = self.account = self.recipient = b""
         self._clear(b"")
