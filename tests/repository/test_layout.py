@@ -56,9 +56,10 @@ def test_source_file_is_one_room(source: Path) -> None:
 
 @pytest.mark.parametrize("source", SOURCES, ids=relative)
 def test_source_file_has_a_test_file(source: Path) -> None:
-    """One of its name, as test_table.py or test_routing_table.py for routing/table.py, or one that
-    imports it by its name."""
-    name = re.compile(rf"test_(.+_)?{source.stem}(_.+)?")
+    """One of its name (test_table.py or test_routing_table.py for routing/table.py), one of its
+    family's (test_probe.py for probe_tcp.py), or one that imports it by its name."""
+    family = source.stem.split("_")[0]
+    name = re.compile(rf"test_(.+_)?({source.stem}|{family})(_.+)?")
     assert any(map(name.fullmatch, TESTS)) or module_name(source) in IMPORTED
 
 
