@@ -51,6 +51,11 @@ def reports(cluster: Engine) -> list[dict[str, dict[str, int]]]:
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
+def visits(cluster: Engine, since: int) -> Counter[str]:
+    """Good visits by director in the reports from `since` on."""
+    return sum((Counter(report["directors"]) for report in reports(cluster)[since:]), Counter())
+
+
 @pytest.mark.parametrize("director", DIRECTORS)
 def test_each_director_reaches_every_origin(cluster: Engine, director: str) -> None:
     seen = Counter(ask(cluster, director)["x-origin"] for _ in range(24))
@@ -78,11 +83,10 @@ def test_roles_have_no_privileges(cluster: Engine, service: str) -> None:
 def test_traffic_goes_on_when_a_director_stops(cluster: Engine) -> None:
     before = len(reports(cluster))
     cluster.compose(*FILES, "stop", "director-1")
-    stopped = len(reports(cluster))
-    while len(reports(cluster)) < stopped + 3:
+    stopped = len(reports(cluster)) + 1
+    while visits(cluster, stopped)[DIRECTORS[1]] < 20:
         ask(cluster, DIRECTORS[1])
-    after = reports(cluster)[stopped + 1 :]
-    assert all(set(report["directors"]) == {DIRECTORS[1]} for report in after)
+    assert set(visits(cluster, stopped)) == {DIRECTORS[1]}
     assert all(report["failed"] == 0 for report in reports(cluster)[before:])
 
 
