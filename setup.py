@@ -41,6 +41,8 @@ HOT = [
     "l7lb/net/service.py",
     "l7lb/net/kernel.py",
     "l7lb/net/stream.py",
+    "l7lb/net/listener.py",
+    "l7lb/net/arrival.py",
     "l7lb/net/tls.py",
     "l7lb/net/poller.py",
     "l7lb/net/dial.py",

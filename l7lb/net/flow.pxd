@@ -7,7 +7,6 @@ from l7lb.pool.shared cimport SharedCounters
 from l7lb.pool.slot cimport Slot
 
 cdef int CLIENT, SERVER, PHASE_NONE, FULL, HOLD
-cdef Py_ssize_t HIGH_WATER
 
 
 cdef class Flow:

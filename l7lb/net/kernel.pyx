@@ -1,14 +1,41 @@
-"""The two system calls of the hot path, compiled: see kernel.py, whose words hold here too.
+"""The system calls of the hot path, compiled: see kernel.py, whose words hold here too.
 
 The interpreter's lock is kept: the sockets do not block, and giving it up and taking it back
 costs more than the call's own work.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.errno cimport EAGAIN, EINTR, errno
+from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, errno
 from posix.unistd cimport read, write
 
 import os
+from socket import SocketType
+
+cdef extern from "<arpa/inet.h>" nogil:
+    const char* inet_ntop(int family, const void* address, char* text, unsigned int size)
+    unsigned short ntohs(unsigned short port)
+
+cdef extern from "<netinet/in.h>" nogil:
+    enum: AF_INET
+    enum: AF_INET6
+    enum: SOCK_STREAM
+    enum: SOCK_NONBLOCK
+    enum: SOCK_CLOEXEC
+    struct sockaddr:
+        unsigned short sa_family
+    struct in_addr:
+        pass
+    struct in6_addr:
+        unsigned char[16] s6_addr
+    struct sockaddr_in:
+        unsigned short sin_port
+        in_addr sin_addr
+    struct sockaddr_in6:
+        unsigned short sin6_port
+        in6_addr sin6_addr
+    struct sockaddr_storage:
+        pass
+    int accept4(int fd, sockaddr* address, unsigned int* length, int flags)
 
 cdef enum:
     SIZE = 65536
@@ -37,3 +64,35 @@ cpdef Py_ssize_t transmit(int fd, bytes data) except -1:
     if errno != EAGAIN and errno != EINTR:
         broken()
     return 0
+
+
+cpdef object accept(listener):
+    """A client's non-blocking socket with its address as text and its port; None: nobody waits."""
+    cdef sockaddr_storage room
+    cdef unsigned int length = sizeof(room)
+    cdef sockaddr* address = <sockaddr*>&room
+    cdef int fd = accept4(listener.fileno(), address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC)
+    if fd < 0:
+        if errno != EAGAIN and errno != EINTR and errno != ECONNABORTED:
+            broken()
+        return None
+    cdef int family = address.sa_family if length >= sizeof(unsigned short) else 0
+    return SocketType(family or 1, SOCK_STREAM, 0, fd), peer(address, family)
+
+
+cdef tuple peer(sockaddr* address, int family):
+    cdef char[64] text
+    cdef sockaddr_in* four = <sockaddr_in*>address
+    cdef sockaddr_in6* six = <sockaddr_in6*>address
+    cdef unsigned char* octets
+    if family == AF_INET:
+        inet_ntop(AF_INET, &four.sin_addr, text, sizeof(text))
+        return text.decode("ascii"), ntohs(four.sin_port)
+    if family != AF_INET6:
+        return "127.0.0.1", 0
+    octets = six.sin6_addr.s6_addr
+    if octets[10] == 255 and octets[11] == 255 and not any([octets[i] for i in range(10)]):
+        inet_ntop(AF_INET, octets + 12, text, sizeof(text))
+    else:
+        inet_ntop(AF_INET6, octets, text, sizeof(text))
+    return text.decode("ascii"), ntohs(six.sin6_port)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from l7lb.model import ListenSpec, ServiceSpec
 from l7lb.net.arrival import Arrival, Reception
 from l7lb.net.certificates import CertificateStore
+from l7lb.net.kernel import accept
 from l7lb.net.poller import READ
 from l7lb.net.stream import Stream
 
@@ -45,6 +46,8 @@ class Listener:
         self._by_source: Counter[str] = Counter()
         self.configure(spec, listen, store)
         sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:  # what it accepts inherits this
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         host.poller.watch(sock.fileno(), self, READ)
 
     def configure(
@@ -65,13 +68,14 @@ class Listener:
     def ready(self, events: int) -> None:
         for _ in range(self.host.accept_batch):
             try:
-                sock, address = self.sock.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
+                client = accept(self.sock)
             except OSError as error:
                 self._trouble(error)
                 return
-            self._accepted(sock, address)
+            if client is None:
+                return
+            sock, (source, port) = client
+            self._accepted(sock, source, port)
 
     def _trouble(self, error: OSError) -> None:
         """Without descriptors epoll would report the same client without end: pause."""
@@ -86,28 +90,24 @@ class Listener:
         if self._open:
             self.host.poller.watch(self.sock.fileno(), self, READ)
 
-    def _accepted(self, sock: socket.socket, address: object) -> None:
+    def _accepted(self, sock: socket.socket, source: str, port: int) -> None:
         try:
-            self._admit(sock, address)
+            self._admit(sock, source, port)
         except Exception:
             log.exception("client dropped at the door", extra={"service": self.service})
             sock.close()
 
-    def _admit(self, sock: socket.socket, address: object) -> None:
+    def _admit(self, sock: socket.socket, source: str, port: int) -> None:
         service = self.host.services.get(self.service)
         if service is None:  # it was taken out of the rules, its socket goes soon
             sock.close()
             return
-        source, port = peer(address)
         if self._is_full(service.number) or not (
             self._reception.is_proxy(source) or self.enter(source)
         ):
             self.host.counters.refused(service.number)
             sock.close()
             return
-        sock.setblocking(False)
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream = Stream(self.host.poller, sock, NOBODY)
         arrival = Arrival(self.host, service, stream, self._reception)
         arrival.begin(source, port, self)
@@ -127,14 +127,6 @@ class Listener:
         self._by_source[source] -= 1
         if self._by_source[source] <= 0:
             del self._by_source[source]
-
-
-def peer(address: object) -> tuple[str, int]:
-    """The client's address as text and its port; a mapped IPv4 address as IPv4."""
-    if isinstance(address, tuple):
-        text = str(address[0])
-        return text.removeprefix("::ffff:") if "." in text else text, int(address[1])
-    return "127.0.0.1", 0
 
 
 class _Nobody:

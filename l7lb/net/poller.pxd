@@ -10,6 +10,7 @@ cdef class Poller:
     cpdef watch(self, int fd, pollable, int events)
     cpdef change(self, int fd, int events)
     cpdef forget(self, int fd)
+    cpdef closing(self, int fd)
     cpdef flush_later(self, writer)
     cdef _serve(self, int fd, pollable, int events)
     cpdef _flush(self)

@@ -64,6 +64,10 @@ class Poller:
     def __contains__(self, fd: int) -> bool:
         return fd in self._watched
 
+    def closing(self, fd: int) -> None:
+        """The caller closes the descriptor now, its only one: epoll forgets it by itself."""
+        self._watched.pop(fd, None)
+
     def flush_later(self, writer: Writer) -> None:
         """Call `writer.flush()` when this round's events are served.
 

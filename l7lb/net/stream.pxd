@@ -33,6 +33,7 @@ cdef class Stream:
     cpdef flush(self)
     @cython.locals(sent=Py_ssize_t)
     cdef _send(self, bytes data)
+    cpdef long long untaken(self) except -1
     cpdef want_writable(self, pump)
     cpdef _writable(self)
     cpdef _flush(self)

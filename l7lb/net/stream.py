@@ -6,7 +6,10 @@ by watching `queued` and pausing the other side (`net.driver`).
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import sys
+import termios
 from collections import deque
 from typing import Protocol
 
@@ -42,6 +45,7 @@ class ByteStream(Protocol):
     def write_eof(self) -> None: ...
     def close(self) -> None: ...
     def abort(self) -> None: ...
+    def untaken(self) -> int: ...
     def is_quiet(self) -> bool:
         """Neither bytes nor an end wait on this connection (one system call)."""
 
@@ -216,6 +220,13 @@ class Stream:
             self._queue = deque((memoryview(data)[sent:],))
             self._interest()
 
+    def untaken(self) -> int:
+        """Bytes written that the peer has not acknowledged, the kernel's share among them."""
+        if self.closed:
+            return 0
+        in_kernel = fcntl.ioctl(self.fd, termios.TIOCOUTQ, b"\0\0\0\0")
+        return self.queued + int.from_bytes(in_kernel, sys.byteorder)
+
     def want_writable(self, pump: Pump | None) -> None:
         """The pump asks to be called when the kernel takes bytes again (None: no more)."""
         self.pump_out = pump
@@ -293,7 +304,7 @@ class Stream:
         if not self.closed:
             self.flush()
             self.closed = True
-            self.poller.forget(self.fd)
+            self.poller.closing(self.fd)
             self.sock.close()
             self._queue = None
 

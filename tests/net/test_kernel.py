@@ -76,3 +76,41 @@ def test_a_bad_descriptor_raises(twin: ModuleType) -> None:
     os.close(fd)
     with pytest.raises(OSError, match="Bad file"):
         twin.receive(fd, 1)
+
+
+FAMILIES = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+
+
+@pytest.mark.parametrize(("family", "host"), FAMILIES)
+def test_a_client_comes_with_its_address(twin: ModuleType, family: int, host: str) -> None:
+    with socket.create_server((host, 0), family=family) as listener:
+        listener.setblocking(False)
+        assert twin.accept(listener) is None
+        with socket.create_connection(listener.getsockname()[:2]) as client:
+            sock, peer = twin.accept(listener)
+            with sock:
+                assert peer == (host, client.getsockname()[1])
+                assert twin.receive(sock.fileno(), 10) is None
+                assert twin.transmit(sock.fileno(), b"hello") == 5
+                assert client.recv(5) == b"hello"
+
+
+def test_a_mapped_address_is_shown_as_what_it_is(twin: ModuleType) -> None:
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+        listener.setblocking(False)
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            sock, peer = twin.accept(listener)
+            sock.close()
+            assert peer == ("127.0.0.1", client.getsockname()[1])
+
+
+def test_a_client_on_a_unix_socket(twin: ModuleType, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        listener.setblocking(False)
+        client.connect(str(tmp_path / "s"))
+        sock, peer = twin.accept(listener)
+        sock.close()
+        assert peer == ("127.0.0.1", 0)
