@@ -204,9 +204,17 @@ async def serve(sock: socket.socket) -> None:
     await Worker(sock).finished
 
 
+def note_unraisable(what: sys.UnraisableHookArgs) -> None:
+    """One line in the log for what Python can raise nowhere: `ssl` does so with a server name that
+    is no text, and a client must not fill the log with tracebacks."""
+    reason = f"{what.err_msg or 'exception ignored'}: {what.exc_value!r}"
+    log.warning("unraisable", extra={"fields": {"reason": reason}})
+
+
 def main(arguments: Sequence[str]) -> int:
     """`python -m l7lb.director.worker LOOP DESCRIPTOR`"""
     log_to_stderr()
+    sys.unraisablehook = note_unraisable
     choice, descriptor = arguments
     sock = socket.socket(fileno=int(descriptor))
     with asyncio.Runner(loop_factory=loop_factory(choice)) as runner:

@@ -30,6 +30,7 @@ from l7lb.director.messages import (
     Unlisten,
     Update,
 )
+from l7lb.director.worker import note_unraisable
 from l7lb.model import (
     AccessLog,
     Address,
@@ -286,3 +287,18 @@ async def test_what_another_worker_learnt_is_remembered(worker: Harness) -> None
     worker.send(StatusRequest(1))
     reply = await worker.next(StatusReply)
     assert reply.status["pools"]["web"]["pins"] == 1  # type: ignore[index]
+
+
+def test_what_can_be_raised_nowhere_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Late:
+        def __del__(self) -> None:
+            raise ValueError("a name that is no text")
+
+    monkeypatch.setattr(sys, "unraisablehook", note_unraisable)
+    late = Late()
+    del late
+    (record,) = caplog.records
+    assert record.getMessage() == "unraisable"
+    assert "a name that is no text" in str(record.__dict__["fields"])
