@@ -307,7 +307,8 @@ class Driver(Flow):
     def drain(self) -> None:
         """End after the exchange that is under way, at once when there is none."""
         self.draining = True
-        if self._started == 0.0 and self._phase == PHASE_KEEP_ALIVE and self.session is not None:
+        is_idle = self._started == 0.0 and self._phase == PHASE_KEEP_ALIVE
+        if is_idle and self.session is not None and self.client.is_quiet():
             self.session.expired(PHASE_KEEP_ALIVE)
 
     def tick(self, now: float) -> None:

@@ -153,7 +153,8 @@ async def test_answer_of_a_server_that_does_not_read_the_body() -> None:
         for _ in range(20):
             async with await rig.client() as client:
                 client.writer.write(
-                    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4000000\r\n\r\n" + bytes(400_000)
+                    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4000000\r\n\r\n"
+                    + bytes(400_000)
                 )
                 answer = await client.answer()
                 assert (answer.status, answer.body) == (413, b"no")
@@ -171,7 +172,9 @@ async def test_half_closed_client_is_answered() -> None:
 async def test_old_client() -> None:
     async def serve(peer: Peer) -> None:
         await peer.request()
-        await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+        await peer.send(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        )
         await peer.some()
 
     async with Origin(serve) as origin, to(origin) as rig:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 WAIT_S = 15.0
 """For what must happen; a test that waits so long has failed."""
 
 
 async def within(awaitable: Awaitable[Any]) -> Any:
-    return await asyncio.wait_for(awaitable, WAIT_S)
+    async with asyncio.timeout(WAIT_S):  # unlike wait_for it never swallows a cancellation
+        return await awaitable
 
 
 @dataclass
@@ -58,7 +61,7 @@ class Peer:
     async def connect(cls, port: int, **options: Any) -> Peer:
         return cls(*await within(asyncio.open_connection("127.0.0.1", port, **options)))
 
-    async def __aenter__(self) -> Peer:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -90,6 +93,9 @@ class Peer:
             await within(self.writer.wait_closed())
 
     def abort(self) -> None:
+        """Reset the connection."""
+        with socket.socket(fileno=os.dup(self.writer.get_extra_info("socket").fileno())) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.writer.transport.abort()
 
     @property
@@ -158,7 +164,7 @@ class Origin:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> Origin:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(
             self._connected, "127.0.0.1", self.port, ssl=self._tls
         )
@@ -171,11 +177,9 @@ class Origin:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
+        await within(self._server.wait_closed())
 
-    async def _connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -183,16 +187,21 @@ class Origin:
         self.open += 1
         peer = Peer(reader, writer)
         try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 await self._serve(peer)
+            writer.close()
+        except asyncio.CancelledError:
+            writer.transport.abort()
         finally:
             self.open -= 1
             self._tasks.discard(task)
-            writer.close()
 
     async def _answer_all(self, peer: Peer) -> None:
-        while True:
-            self.requests.append(await peer.request())
+        goes_on = True
+        while goes_on:
+            request = await peer.request()
+            self.requests.append(request)
+            goes_on = request.get("connection") != b"close"
             await peer.send(ok(self.name.encode(), *self.extra))
 
     extra: tuple[str, ...] = ()

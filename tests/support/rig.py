@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+from unittest.mock import patch
 
 from l7lb.model import (
     AccessLog,
@@ -16,8 +20,8 @@ from l7lb.model import (
     ClusterSpec,
     ListenSpec,
     LogFormat,
-    PoolSpec,
     Place,
+    PoolSpec,
     RouteSpec,
     ServerSpec,
     ServiceSpec,
@@ -38,6 +42,12 @@ def pool(name: str, *ports: int, **more: Any) -> PoolSpec:
     return PoolSpec(name, servers, check=CheckSpec(CheckKind.NONE), **more)
 
 
+def capped(*ports: int, limit: int = 1, **more: Any) -> PoolSpec:
+    """A pool `web` whose servers take no more than `limit` sessions each."""
+    spec = pool("web", *ports, **more)
+    return replace(spec, servers=tuple(replace(s, max_connections=limit) for s in spec.servers))
+
+
 def route(pool_name: str | None = None, **more: Any) -> RouteSpec:
     pools = ((pool_name, 1),) if pool_name else ()
     return RouteSpec(name=more.pop("name", "r"), place=HERE, pools=pools, **more)
@@ -54,10 +64,11 @@ def cluster(service_spec: ServiceSpec, *pools: PoolSpec) -> ClusterSpec:
 
 
 def numbers(spec: ClusterSpec) -> Indices:
-    servers = {(p.name, s.name): 0 for p in spec.pools.values() for s in p.servers}
-    for number, key in enumerate(servers):
-        servers[key] = number
-    return Indices(servers, {name: n for n, name in enumerate(spec.services)})
+    servers = [(p.name, s.name) for p in spec.pools.values() for s in p.servers]
+    return Indices(
+        {key: number for number, key in enumerate(servers)},
+        {name: n for n, name in enumerate(spec.services)},
+    )
 
 
 class Rig:
@@ -67,8 +78,12 @@ class Rig:
         self.spec = spec
         self.events: list[dict[str, object]] = []
         self.port = 0
+        self.ports: list[int] = []
+        """One for each `listen` of the service."""
+        self._hurry = patch.multiple("l7lb.net.engine", TICK_S=0.02, SWEEP_EVERY=1)
 
-    async def __aenter__(self) -> Rig:
+    async def __aenter__(self) -> Self:
+        self._hurry.start()
         layout = Layout(workers=1, servers=64, services=4)
         memory = create_memory(layout)
         counters = SharedCounters(memory, layout, 0)
@@ -81,6 +96,7 @@ class Rig:
             for position, _ in enumerate(one.listen):
                 sock = socket.create_server(("127.0.0.1", 0), backlog=512)
                 self.port = sock.getsockname()[1]
+                self.ports.append(self.port)
                 self.engine.listen(name, position, sock)
         return self
 
@@ -91,6 +107,7 @@ class Rig:
     async def __aexit__(self, error: object, *_: object) -> None:
         pools = list(self.engine.pools.values())
         self.engine.close()
+        self._hurry.stop()
         if error is None:
             assert not self.engine.drivers
             assert self.counters.connections(0) == 0
@@ -133,4 +150,29 @@ class Rig:
 
 def to(*origins: Origin, **more: Any) -> Rig:
     """A rig whose one route goes to a pool `web` of these origins, with these options."""
-    return Rig(cluster(service(route("web")), pool("web", *(each.port for each in origins), **more)))
+    return Rig(
+        cluster(service(route("web")), pool("web", *(each.port for each in origins), **more))
+    )
+
+
+def closed_port() -> int:
+    """One where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+def descriptors() -> int:
+    """How many this process has open; not counted are the counters, which live as long as a rig."""
+    gc.collect()
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return sum("l7lb-counters" not in str(link.readlink()) for link in links)
+
+
+async def no_more_descriptors_than(count: int) -> None:
+    """Raises TimeoutError when some stay open; transports need a moment to go."""
+
+    async def wait() -> None:
+        while descriptors() > count:
+            await asyncio.sleep(0.01)
+
+    await within(wait())

@@ -115,7 +115,10 @@ class HttpSession(AnswerSide):
             self._close()
         elif not self.pending:
             self._in_head = False
-            self.wire.phase(PHASE_KEEP_ALIVE)
+            if self.wire.draining:
+                self._close()
+            else:
+                self.wire.phase(PHASE_KEEP_ALIVE)
         elif not self._in_head:
             self._in_head = True
             self.wire.phase(PHASE_HEAD)
