@@ -43,9 +43,7 @@ NO_ROUTE = Decision()
 NO_ROUTE.reply = (404, [], b"")
 BAD_HOST: tuple[int, Fields, bytes] = (400, [], b"")
 """What the client sent makes a host that is none."""
-AUTHORITY = re.compile(
-    rb"(?:(?!\.)[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
-)
+AUTHORITY = re.compile(rb"(?:(?!\.)[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 """Name or address with perhaps a port (RFC 3986 §3.2.2)."""
 
 

@@ -437,9 +437,9 @@ async def test_peer_that_does_not_take_our_alerts(ends: Ends) -> None:
     assert not stream.is_paused
     client.say(b"R")
     async with asyncio.timeout(20):
-        while not stream.is_paused:  # noqa: ASYNC110  nothing tells of it
+        while not stream.is_paused:
             await asyncio.sleep(0.01)
         client.takes.set()
-        while stream.is_paused:  # noqa: ASYNC110
+        while stream.is_paused:
             await asyncio.sleep(0.01)
     await client.end()

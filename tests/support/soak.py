@@ -68,7 +68,9 @@ class Cluster:
         """The rules change at every reload, in a way that touches no connection."""
         self.generation += 1
         servers = ", ".join(f"127.0.0.1:{port}" for port in self.ports)
-        check = "check: {http: /small, every: 500ms, fast_every: 200ms, timeout: 1s, rise: 1, fall: 2}"
+        check = (
+            "check: {http: /small, every: 500ms, fast_every: 200ms, timeout: 1s, rise: 1, fall: 2}"
+        )
         self.file.write_text(
             f"""
 pools:

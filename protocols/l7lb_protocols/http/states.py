@@ -1,8 +1,8 @@
 """The states of the two halves of an HTTP/1.1 dialogue.
 
-    ask      HEAD → LENGTH | CHUNKED → DONE → HEAD …                  `session.HttpSession`
-    answer   NONE → CONNECT → HEAD → LENGTH | CHUNKED | EOF → NONE …  `answer.AnswerSide`
-    both     → TUNNEL after 101, or 2xx to CONNECT
+ask      HEAD → LENGTH | CHUNKED → DONE → HEAD …                  `session.HttpSession`
+answer   NONE → CONNECT → HEAD → LENGTH | CHUNKED | EOF → NONE …  `answer.AnswerSide`
+both     → TUNNEL after 101, or 2xx to CONNECT
 """
 
 ASK_HEAD = 0
