@@ -1,99 +1,82 @@
-"""One epoll set for all sockets: who is called, in which order, and what a fault costs."""
+"""Events of one round: what belongs to a closed descriptor reaches nobody else."""
+
+from __future__ import annotations
 
 import asyncio
-import logging
+import os
 import socket
 from collections.abc import Iterator
 
 import pytest
 
-from l7lb.net.poller import READ, Poller
-
-
-class Reader:
-    """Reads one byte each time it is called."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.seen = b""
-        self.called = asyncio.Event()
-        self.fault: Exception | None = None
-
-    def ready(self, events: int) -> None:
-        self.called.set()
-        if self.fault is not None:
-            raise self.fault
-        self.seen += self.sock.recv(1)
-
-
-class Writer:
-    def __init__(self) -> None:
-        self.flushed = asyncio.Event()
-
-    def flush(self) -> None:
-        self.flushed.set()
+from l7lb.net.poller import READ, WRITE, Poller
+from support.peers import within
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    one, other = socket.socketpair()
-    yield one, other
-    one.close()
-    other.close()
+async def poller() -> Iterator[Poller]:
+    made = Poller(asyncio.get_running_loop())
+    yield made
+    made.close()
 
 
-async def called(reader: Reader) -> None:
-    await asyncio.wait_for(reader.called.wait(), 10)
-    reader.called.clear()
+class Noted:
+    """Remembers its events; does something at the first."""
+
+    def __init__(self, act: object = None) -> None:
+        self.events: list[int] = []
+        self.told = asyncio.Event()
+        self._act = act
+
+    def ready(self, events: int) -> None:
+        self.events.append(events)
+        self.told.set()
+        act, self._act = self._act, None
+        if callable(act):
+            act()
 
 
-async def test_who_is_watched_is_called(pair: tuple[socket.socket, socket.socket]) -> None:
-    poller = Poller(asyncio.get_running_loop())
-    reader = Reader(pair[1])
-    poller.watch(pair[1].fileno(), reader, READ)
-    pair[0].send(b"a")
-    await called(reader)
-    assert reader.seen == b"a"
-    assert pair[1].fileno() in poller
-    poller.forget(pair[1].fileno())
-    assert pair[1].fileno() not in poller
-    poller.close()
+async def test_descriptor_that_is_used_again_in_the_same_round(poller: Poller) -> None:
+    """Both are ready; whoever is first closes the other, whose number a new socket gets."""
+    ends = [socket.socketpair() for _ in range(2)]
+    fresh: list[socket.socket] = []
+    newcomer = Noted()
+
+    def swap(victim: socket.socket) -> None:
+        number = victim.fileno()
+        poller.forget(number)
+        pair = socket.socketpair()
+        os.dup2(pair[0].fileno(), number)
+        victim.detach()
+        fresh.extend([*pair, socket.socket(fileno=number)])
+        poller.watch(number, newcomer, READ)
+
+    for n in range(2):
+        other = ends[1 - n][0]
+        poller.watch(ends[n][0].fileno(), Noted(lambda other=other: swap(other)), READ)
+        ends[n][1].send(b"x")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(fresh) == 3
+    assert newcomer.events == []
+    fresh[1].send(b"real")
+    await within(newcomer.told.wait())
+    assert newcomer.events[0] & READ
+    for sock in (*fresh, *(each for pair in ends for each in pair)):
+        sock.close()
 
 
-async def test_a_fault_costs_its_connection_and_no_other(
-    pair: tuple[socket.socket, socket.socket], caplog: pytest.LogCaptureFixture
-) -> None:
-    poller = Poller(asyncio.get_running_loop())
-    faulty, sound = Reader(pair[1]), Reader(pair[0])
-    faulty.fault = RuntimeError("ours")
-    poller.watch(pair[1].fileno(), faulty, READ)
-    poller.watch(pair[0].fileno(), sound, READ)
-    with caplog.at_level(logging.ERROR):
-        pair[0].send(b"a")
-        await called(faulty)
-    pair[1].send(b"b")
-    await called(sound)
-    assert sound.seen == b"b"
-    assert pair[1].fileno() not in poller
-    assert "fault of ours" in caplog.text
-    poller.close()
+async def test_fault_in_one_connection_leaves_the_others(poller: Poller) -> None:
+    def fault() -> None:
+        raise RuntimeError("a fault of ours")
 
-
-async def test_what_is_written_outside_a_round_is_flushed_all_the_same() -> None:
-    poller = Poller(asyncio.get_running_loop())
-    writer = Writer()
-    poller.flush_later(writer)
-    assert not writer.flushed.is_set()
-    await asyncio.wait_for(writer.flushed.wait(), 10)
-    poller.close()
-
-
-async def test_its_clock_moves_with_each_round(pair: tuple[socket.socket, socket.socket]) -> None:
-    poller = Poller(asyncio.get_running_loop())
-    before = poller.now_s
-    reader = Reader(pair[1])
-    poller.watch(pair[1].fileno(), reader, READ)
-    pair[0].send(b"a")
-    await called(reader)
-    assert poller.now_s > before
-    poller.close()
+    bad, good = socket.socketpair()
+    noted = Noted()
+    poller.watch(bad.fileno(), Noted(fault), WRITE)
+    poller.watch(good.fileno(), noted, WRITE)
+    await within(noted.told.wait())
+    assert bad.fileno() not in poller
+    assert good.fileno() in poller
+    poller.forget(good.fileno())
+    bad.close()
+    good.close()
