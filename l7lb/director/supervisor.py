@@ -264,6 +264,8 @@ class Supervisor:
     # ------------------------------------------------------------------ health and names
 
     def _health_changed(self, event: HealthEvent) -> None:
+        if event.new is Health.UP:  # as `Server.update` does in the workers
+            self.parts.running.ejected.pop((event.pool, event.server), None)
         level = logging.WARNING if event.new is Health.DOWN else logging.INFO
         self.parts.events.emit(
             "health-changed",

@@ -85,13 +85,18 @@ def ejection_end(
 ) -> float | None:
     """Until when `server` is to be ejected; None: not at all, or too many are out already.
 
+    `max_ejected` guards against a fault that all servers share. A server that refuses connections
+    can serve nobody, so of such all but one may go.
     Each ejection is twice as long as the last, and the first length again after a long good time.
     """
     enabled = [each for each in pool if each.is_enabled]
     ejected = sum(each.ejected_until > now_s for each in enabled)
-    if ejected + 1 > spec.max_ejected * len(enabled):
-        return None
     record = server.outlier
+    allowed = spec.max_ejected * len(enabled)
+    if 0 < spec.consecutive_connect_errors <= record.connect_errors:
+        allowed = max(allowed, len(enabled) - 1)
+    if ejected + 1 > allowed:
+        return None
     if now_s - record.last_ejected_until > spec.max_ejection_s:
         record.ejections = 0
     length_s = spec.ejection_s * 2.0 ** min(record.ejections, 32)

@@ -64,6 +64,14 @@ def test_only_a_share_of_the_pool_is_ejected(size, share, most):
     assert sum(each.ejected_until > 100.0 for each in pool) == most
 
 
+def test_servers_that_refuse_connections_may_all_go_but_one():
+    spec = OutlierSpec(max_ejected=0.5, consecutive_connect_errors=2)
+    pool = [Fake(OutlierRecord(errors=2, connect_errors=2)) for _ in range(4)]
+    for each in pool:
+        each.ejected_until = ejection_end(each, pool, spec, 100.0) or 0.0
+    assert sum(each.ejected_until > 100.0 for each in pool) == 3
+
+
 def test_disabled_servers_are_no_part_of_the_share():
     pool = [Fake(), Fake(is_enabled=False)]
     assert ejection_end(pool[0], pool, OutlierSpec(max_ejected=0.5), 0.0) is None
