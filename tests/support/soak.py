@@ -91,12 +91,9 @@ director: {{workers: 2, control: {self.control}, state: {self.folder}/state}}
         self.write()
         for number in range(len(self.ports)):
             self.start_origin(number)
-        self.director = subprocess.Popen(
-            [sys.executable, "-m", "l7lb", "run", str(self.file)],
-            cwd=ROOT,
-            stdout=(self.folder / "out").open("wb"),
-            stderr=(self.folder / "err").open("wb"),
-        )
+        command = [sys.executable, "-m", "l7lb", "run", str(self.file)]
+        with (self.folder / "log").open("wb") as log:
+            self.director = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
 
     def start_origin(self, number: int) -> None:
         command = [sys.executable, str(ORIGIN), str(self.ports[number])]
@@ -122,9 +119,13 @@ director: {{workers: 2, control: {self.control}, state: {self.folder}/state}}
 
     def stop(self) -> None:
         self.director.terminate()
-        self.director.wait(60)
-        for number in range(len(self.ports)):
-            self.kill_origin(number)
+        try:
+            self.director.wait(60)
+        finally:
+            self.director.kill()
+            self.director.wait()
+            for number in range(len(self.ports)):
+                self.kill_origin(number)
 
 
 def resident_kib(pid: int) -> int:
@@ -148,6 +149,7 @@ class Client:
             await self.safe(path)
             if random.random() < 0.05:
                 await self.post()
+        self.hang_up()
 
     async def safe(self, path: str) -> None:
         for attempt in (1, 2):
@@ -215,6 +217,7 @@ async def tunnel(port: int, tally: Tally, stop: asyncio.Event) -> None:
     """An upgraded connection that must live through every reload."""
     hello = b"GET /tunnel HTTP/1.1\r\nHost: soak\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
     while not stop.is_set():
+        writer = None
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(hello)
@@ -224,10 +227,12 @@ async def tunnel(port: int, tally: Tally, stop: asyncio.Event) -> None:
                 writer.write(b"ping")
                 await asyncio.wait_for(reader.readexactly(4), STEP_S)
                 await asyncio.sleep(0.1)
-            writer.close()
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             tally.tunnels_cut += 1  # its server or its worker was killed
             await asyncio.sleep(0.1)
+        finally:
+            if writer is not None:
+                writer.transport.abort()
 
 
 async def disturb(cluster: Cluster, tally: Tally, seconds: float) -> None:
@@ -258,6 +263,7 @@ async def soak(cluster: Cluster, seconds: float, clients: int) -> Tally:
     await disturb(cluster, tally, seconds)
     stop.set()
     await asyncio.wait_for(asyncio.gather(*running), STEP_S * 2)
+    await asyncio.sleep(0)  # connections that were aborted close in the loop's next turn
     return tally
 
 
@@ -270,25 +276,27 @@ async def answers(port: int) -> None:
             await asyncio.sleep(0.1)
             continue
         writer.write(b"GET /small HTTP/1.1\r\nHost: soak\r\nConnection: close\r\n\r\n")
-        if b" 200 " in await reader.read(-1):
+        answer = await reader.read(-1)
+        writer.transport.abort()
+        if b" 200 " in answer:
             return
         await asyncio.sleep(0.1)
     raise TimeoutError("the director does not answer")
 
 
 def run(seconds: float, clients: int = 8) -> Tally:
-    folder = Path(tempfile.mkdtemp(prefix="l7lb-soak-"))
-    cluster = Cluster(folder)
-    cluster.start()
+    with tempfile.TemporaryDirectory(prefix="l7lb-soak-") as folder:
+        cluster = Cluster(Path(folder))
+        cluster.start()
 
-    async def main() -> Tally:
-        await answers(cluster.port)
-        return await soak(cluster, seconds, clients)
+        async def main() -> Tally:
+            await answers(cluster.port)
+            return await soak(cluster, seconds, clients)
 
-    try:
-        return asyncio.run(main())
-    finally:
-        cluster.stop()
+        try:
+            return asyncio.run(main())
+        finally:
+            cluster.stop()
 
 
 def main() -> int:
