@@ -189,7 +189,7 @@ class RetrySpec:
     """Tries on another server after the first."""
     budget: float = 0.2
     """Retries per request, over the last ten seconds."""
-    minimum: int = 10
+    minimum: int = 100
     """Retries in ten seconds that are always allowed."""
 
 
