@@ -12,6 +12,8 @@ from l7lb.model import Address
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _PORT = re.compile(r"[0-9]{1,5}")
+_ZONE = re.compile(r"[0-9A-Za-z._-]{1,15}")
+"""Name or number of a network interface."""
 UNIX = "unix:"
 UNIX_LIMIT = 107
 """Bytes of a path that sun_path holds, unix(7)."""
@@ -38,11 +40,13 @@ def is_one_word(text: str) -> bool:
 
 
 def is_ip(text: str) -> bool:
+    """A literal address; its zone, which Python takes as it is, must be a plain word."""
     try:
         ip_address(text)
     except ValueError:
         return False
-    return True
+    _, percent, zone = text.partition("%")
+    return not percent or _ZONE.fullmatch(zone) is not None
 
 
 def network(value: object) -> str:

@@ -12,6 +12,8 @@ from l7lb.config.scope import Scope
 PEM_LIMIT_BYTES = 8 << 20
 SECRET_LIMIT_BYTES = 65536
 SECRET_LEAST_BYTES = 16
+NO_PEM = "certificate or key is missing"
+"""OpenSSL gives no reason when a file lacks the PEM block that it looks for."""
 
 
 def check_pair(scope: Scope, chain: str, key: str | None) -> None:
@@ -84,11 +86,11 @@ def _no_password() -> bytes:
 
 def _pem_reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
-        return (error.reason or "no PEM data is found").replace("_", " ").lower()
+        return error.reason.replace("_", " ").lower() if error.reason else NO_PEM
     return reason(error)
 
 
 def _pem_hint(problem: str, key: str | None) -> str:
-    if key is None and "pem lib" in problem:
+    if key is None and problem == NO_PEM:
         return "the file holds both chain and key; or write {chain: …, key: …}"
     return ""

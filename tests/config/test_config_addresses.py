@@ -204,3 +204,9 @@ def test_no_host_names(value: object, message: str, hint: str) -> None:
 )
 def test_one_word(text: str, is_one: bool) -> None:
     assert addresses.is_one_word(text) is is_one
+
+
+@pytest.mark.parametrize("zone", ["é", "a\x1bb", "a b", "", "x" * 16])
+def test_a_zone_must_be_the_name_of_an_interface(zone: str) -> None:
+    assert addresses.is_ip("fe80::1%eth0")
+    assert not addresses.is_ip(f"fe80::1%{zone}")

@@ -79,8 +79,16 @@ def test_a_pair_that_fits(
         ("none.pem", None, f"none.pem {UNREADABLE}"),
         ("client.pem", "none.key", f"none.key {UNREADABLE}"),
         ("", None, "cannot be read: it is not a regular file"),
-        ("client.pem", None, "certificate client.pem cannot be used: "),
-        ("client.key", None, "certificate client.key cannot be used: "),
+        (
+            "client.pem",
+            None,
+            "certificate client.pem cannot be used: certificate or key is missing",
+        ),
+        (
+            "client.key",
+            None,
+            "certificate client.key cannot be used: certificate or key is missing",
+        ),
         ("client.pem", "www.pem", "certificate client.pem cannot be used: key values mismatch"),
     ],
 )
