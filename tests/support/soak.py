@@ -14,6 +14,7 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -45,6 +46,7 @@ class Tally:
     failures: list[str] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     resident_kib: list[int] = field(default_factory=list)
+    logs: str = ""
 
 
 def free_port() -> int:
@@ -285,18 +287,24 @@ async def answers(port: int) -> None:
 
 
 def run(seconds: float, clients: int = 8) -> Tally:
-    with tempfile.TemporaryDirectory(prefix="l7lb-soak-") as folder:
-        cluster = Cluster(Path(folder))
-        cluster.start()
+    """The folder with its logs stays when anything failed; the tally names it."""
+    folder = Path(tempfile.mkdtemp(prefix="l7lb-soak-"))
+    cluster = Cluster(folder)
+    cluster.start()
 
-        async def main() -> Tally:
-            await answers(cluster.port)
-            return await soak(cluster, seconds, clients)
+    async def main() -> Tally:
+        await answers(cluster.port)
+        return await soak(cluster, seconds, clients)
 
-        try:
-            return asyncio.run(main())
-        finally:
-            cluster.stop()
+    try:
+        tally = asyncio.run(main())
+    finally:
+        cluster.stop()
+    if tally.failures:
+        tally.logs = str(folder)
+    else:
+        shutil.rmtree(folder)
+    return tally
 
 
 def main() -> int:
@@ -318,6 +326,7 @@ def main() -> int:
                 "statuses": dict(tally.statuses),
                 "supervisor_kib_first_and_last": [memory[len(memory) // 10], memory[-1]],
                 "failures": tally.failures[:10],
+                "logs": tally.logs,
             },
             indent=2,
         )
