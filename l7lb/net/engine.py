@@ -91,16 +91,18 @@ class Engine:
     def apply(self, spec: ClusterSpec, indices: Indices) -> None:
         """Take a specification: first, and at every reload. What did not change keeps its state.
 
-        Raises ValueError (a certificate cannot be read) before anything has changed.
+        Raises ValueError (a certificate cannot be read) or OSError (a log cannot be opened) before
+        anything has changed.
         """
         stores = self._certificates(spec)
         reload_client_contexts(pool.tls for pool in spec.pools.values() if pool.tls is not None)
+        new_logs = self._new_logs(spec)
         for name, pool_spec in spec.pools.items():
             numbers = {s.name: indices.servers[name, s.name] for s in pool_spec.servers}
             self._apply_pool(pool_spec, numbers)
         for name in set(self.pools) - set(spec.pools):
             self._retire(self.pools.pop(name).servers)
-        self._apply_logs(spec)
+        self._apply_logs(spec, new_logs)
         self.services = {
             name: Service(
                 service, indices.services[name], self.pools, self._logs.get(name), self._request_ids
@@ -154,18 +156,27 @@ class Engine:
             if idle is not None:
                 idle.close()
 
-    def _apply_logs(self, spec: ClusterSpec) -> None:
-        for name, service in spec.services.items():
-            old = self._logs.get(name)
-            if old is not None and old.spec == service.access_log:
-                old.reopen()
-                continue
-            if old is not None:
+    def _new_logs(self, spec: ClusterSpec) -> dict[str, AccessLog]:
+        """Logs that are not open yet. Raises OSError, with all of them closed again."""
+        opened: dict[str, AccessLog] = {}
+        with contextlib.ExitStack() as undo:
+            for name, service in spec.services.items():
+                old = self._logs.get(name)
+                is_kept = old is not None and old.spec == service.access_log
+                if not is_kept and service.access_log.format is not LogFormat.OFF:
+                    opened[name] = AccessLog(service.access_log)
+                    undo.callback(opened[name].close)
+            undo.pop_all()
+        return opened
+
+    def _apply_logs(self, spec: ClusterSpec, opened: dict[str, AccessLog]) -> None:
+        for name in list(self._logs):
+            kept = spec.services.get(name)
+            if kept is not None and kept.access_log == self._logs[name].spec:
+                self._logs[name].reopen()
+            else:
                 self._logs.pop(name).close()
-            if service.access_log.format is not LogFormat.OFF:
-                self._logs[name] = AccessLog(service.access_log)
-        for name in set(self._logs) - set(spec.services):
-            self._logs.pop(name).close()
+        self._logs.update(opened)
 
     def listen(self, service: str, position: int, sock: socket.socket) -> None:
         """Accept on this socket for `ServiceSpec.listen[position]`. The engine owns the socket."""

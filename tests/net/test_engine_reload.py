@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -250,3 +251,14 @@ async def test_nothing_is_left_behind() -> None:
         for client in clients:
             client.writer.close()
     await no_more_descriptors_than(before)
+
+
+async def test_a_log_that_cannot_be_opened_changes_nothing(tmp_path: Path) -> None:
+    async with Origin(name="hi") as origin, Rig(one_pool(origin)) as rig:
+        before = dict(rig.engine.pools)
+        nowhere = AccessLog(LogFormat.JSON, str(tmp_path / "no" / "access.log"))
+        spec = cluster(service(route("other"), access_log=nowhere), pool("other", origin.port))
+        with pytest.raises(FileNotFoundError):
+            rig.apply(spec)
+        assert rig.engine.pools == before
+        assert b"hi" in await rig.talk(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))

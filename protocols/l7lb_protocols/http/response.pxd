@@ -29,7 +29,6 @@ cdef class ResponseScanner(HeadScanner):
     cdef bint _opens_tunnel(self, bytes method)
     cdef void _take_out_framing(self) except *
     @cython.locals(k=int)
-    cpdef cookies_set(self, bytes name)
     cpdef list fields(self)
     @cython.locals(skip=int, begin=Py_ssize_t, parts=list)
     cpdef bytes forward(self, bytes added, int drop=*, bint upgrade=*)
