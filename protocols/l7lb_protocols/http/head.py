@@ -119,7 +119,7 @@ class HeadScanner(FieldSpans):
         last = i
         while last > value and (p[last - 1] == 32 or p[last - 1] == 9):
             last -= 1
-        if value != end + 2 or last != i:
+        if value != end + 2 or p[end + 1] != 32 or last != i:
             self._untidy = True
         kind = self._kind(p, name, end - name) if plain or self._underscores else HIDDEN
         if kind & FRAMING:
