@@ -3,8 +3,9 @@
     python tests/support/soak.py --seconds 600
 
 A request has failed when it was safe to send twice (RFC 9110 §9.2.2) and yet got no whole 200,
-although its client did what every client does: where the connection broke before an answer began
-(a killed worker takes its connections along), it asked once more on a new one.
+although its client did what every client does: where the connection broke before the answer was
+whole (a killed worker takes its connections along, a killed server its answer), it asked once more
+on a new one.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ STEP_S = 20.0
 
 
 class Broken(Exception):
-    """The connection ended before an answer began: safe to ask again."""
+    """The connection ended before the answer was whole: a client of a safe request asks again.
+    Its server or its worker was killed; what had begun nobody else can finish."""
 
 
 @dataclass
@@ -189,9 +191,9 @@ class Client:
         try:
             writer.write(head.encode() + body)
             answer = await reader.readuntil(b"\r\n\r\n")
+            await self.body(reader, answer.lower())
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise Broken from error
-        await self.body(reader, answer.lower())
         if b"connection: close" in answer.lower():
             self.hang_up()
         return int(answer.split(b" ")[1])
