@@ -4,6 +4,7 @@ import importlib.util
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
@@ -88,7 +89,7 @@ def test_a_client_comes_with_its_address(twin: ModuleType, family: int, host: st
         assert twin.accept(listener) is None
         with socket.create_connection(listener.getsockname()[:2]) as client:
             sock, peer = twin.accept(listener)
-            with sock:
+            with closing(sock):
                 assert peer == (host, client.getsockname()[1])
                 assert twin.receive(sock.fileno(), 10) is None
                 assert twin.transmit(sock.fileno(), b"hello") == 5
