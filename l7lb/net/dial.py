@@ -1,6 +1,6 @@
 """Connections to servers: opened with a deadline by whoever asks, kept open, used again.
 
-Knows no protocol beyond the PROXY header that a pool may want sent first.
+Knows no protocol; `net.upstream` adds the PROXY header and TLS.
 """
 
 from __future__ import annotations
@@ -9,13 +9,10 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from typing import cast
 
+from l7lb.model import Endpoint
 from l7lb.net.poller import WRITE, Poller
 from l7lb.net.stream import ByteStream, Stream, StreamHandler
-
-Endpoint = tuple[int, object]
-"""Socket family and address."""
 
 
 class Dialing:
@@ -44,7 +41,7 @@ class Dialing:
         self._sock = sock
         if family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        code = sock.connect_ex(cast("tuple[str, int] | str", address))
+        code = sock.connect_ex(address)
         if code not in (0, errno.EINPROGRESS):
             raise OSError(code, os.strerror(code))
         self._poller.watch(sock.fileno(), self, WRITE)

@@ -77,6 +77,7 @@ class Engine:
         """One at a time where several workers share the socket: else the first takes them all."""
         self._spec: ClusterSpec | None = None
         self._listeners: dict[tuple[str, int], Listener] = {}
+        self._stores: dict[tuple[str, int], CertificateStore] = {}
         self._idle: dict[Server, IdleConnections] = {}
         self._pool_of: dict[Server, Pool] = {}
         self._logs: dict[str, AccessLog] = {}
@@ -110,6 +111,7 @@ class Engine:
             for name, service in spec.services.items()
         }
         self._spec = spec
+        self._stores = stores
         for connection in list(self.drivers):
             if connection.service.name not in self.services:
                 connection.drain()
@@ -182,7 +184,7 @@ class Engine:
         """Accept on this socket for `ServiceSpec.listen[position]`. The engine owns the socket."""
         self.unlisten(service, position)
         spec, listen = self._listen_spec(service, position)
-        store = CertificateStore(listen.tls) if listen.tls is not None else None
+        store = self._stores.get((service, position))
         listener = Listener(self, sock, spec, listen, store)
         self._listeners[service, position] = listener
 

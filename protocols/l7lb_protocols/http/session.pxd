@@ -20,6 +20,7 @@ cdef class HttpSession(AnswerSide):
     cdef _refuse_unread(self, int status, reason)
     @cython.locals(limit=cython.longlong, head=RequestScanner, added=bytes, once=bint)
     cdef Py_ssize_t _request(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
+    cdef _introduce(self, RequestScanner head)
     cdef _note(self, RequestScanner head, bytes raw)
     cdef Py_ssize_t _dispatched(self, int code, bytes data, Py_ssize_t end) except -1
     @cython.locals(body=bytes)

@@ -159,12 +159,14 @@ class HttpSession(AnswerSide):
         once = self.ask != ASK_DONE or self.method not in IDEMPOTENT
         return self._dispatched(self.wire.connect(head, once), data, end)
 
+    def _introduce(self, head: RequestScanner) -> None:
+        """What the connection knows joins what the head says: now these are the facts."""
+        head.source = self.forwarding.source(head)
+        head.sni = self.client.sni
+        head.tls_name = self.client.tls_name
+
     def _note(self, head: RequestScanner, raw: bytes) -> None:
-        client = self.client
-        forwarding = self.forwarding
-        head.source = forwarding.source(head) if forwarding.trusted else client.source
-        head.sni = client.sni
-        head.tls_name = client.tls_name
+        self._introduce(head)
         self.raw = raw
         self.method = head.method
         self.minor = head.minor
@@ -347,10 +349,7 @@ class HttpSession(AnswerSide):
         """Once on a fresh connection to the same server, else on another server."""
         head = self.settings.requests
         head.scan(self.raw, 0)
-        forwarding = self.forwarding
-        head.source = forwarding.source(head) if forwarding.trusted else self.client.source
-        head.sni = self.client.sni
-        head.tls_name = self.client.tls_name
+        self._introduce(head)
         same = same and not self._same_tried
         self._same_tried = True
         self.tries += 1
