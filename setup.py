@@ -31,11 +31,15 @@ HOT = [
     "protocols/l7lb_protocols/http/answer.py",
     "protocols/l7lb_protocols/http/session.py",
     "protocols/l7lb_protocols/http/forwarded.py",
+    "protocols/l7lb_protocols/facts.py",
+    "protocols/l7lb_protocols/wire.py",
+    "l7lb/ports.py",
     "l7lb/scheduling/lc.py",
     "l7lb/pool/budget.py",
     "l7lb/pool/slot.py",
     "l7lb/pool/server.py",
     "l7lb/pool/pool.py",
+    "l7lb/net/line_buffer.py",
     "l7lb/net/log_lines.py",
     "l7lb/net/access_log.py",
     "l7lb/net/service.py",
@@ -58,7 +62,8 @@ def module_name(path: str) -> str:
 
 
 def source(path: str) -> str:
-    """Two system calls have a twin in Cython's own language; all else has one text."""
+    """System calls and the log's buffer have a twin in Cython's own language; all else has one
+    text."""
     return path + "x" if Path(path + "x").exists() else path
 
 

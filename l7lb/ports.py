@@ -30,17 +30,19 @@ class ManualClock:
         self._now_s += seconds
 
 
-class Counters(Protocol):
+class Counters:
     """Sessions per server as seen by all workers (shared memory in the director)."""
 
     def active(self, index: int) -> int:
         """Sessions now open on the server with this index, over all workers."""
+        raise NotImplementedError
 
     def add(self, index: int, delta: int) -> None:
         """Count sessions of this worker."""
+        raise NotImplementedError
 
 
-class LocalCounters:
+class LocalCounters(Counters):
     """Counters of one process, for tests and single-worker use."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """The access log: one line for each request, written by a thread so that no session waits.
 
-Owns the queue, the thread and the file. Must not know what a session is.
+Owns the buffer, the queue, the thread and the file. Must not know what a session is.
 Lines are formatted as they come: a thread that formatted them would fight the loop for the
 interpreter's lock at every system call of the loop, which costs four times the formatting.
 A full queue drops lines and counts them. Bytes from the network are escaped: a line stays one line.
@@ -15,31 +15,24 @@ import select
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable
 
 from l7lb.model import AccessLog as AccessLogSpec
 from l7lb.model import LogFormat
-from l7lb.net.log_lines import Record, combined_line, json_line
+from l7lb.net.line_buffer import LineBuffer
+from l7lb.net.log_lines import Record, write_combined, write_json
 
-LIMIT = 65536
-"""Lines that wait at most."""
-WAKE = 2048
-"""Lines at which the flusher is woken before its turn."""
-INTERVAL_S = 0.2
-BATCH = 512
-"""Lines written in one go."""
+CHUNK_BYTES = 65536
+"""What is handed to the flusher before its time."""
+LIMIT = 512
+"""Chunks that wait at most: 32 MiB."""
 CLOSE_S = 2.0
 CLOSED = -1
 
-_FORMATS: dict[LogFormat, Callable[[Record], bytes]] = {
-    LogFormat.JSON: json_line,
-    LogFormat.COMBINED: combined_line,
-}
 _log = logging.getLogger(__name__)
 
 
 class AccessLog:
-    """`record` is for the loop's thread; the rest of the work is the flusher's.
+    """`record` and `tick` are for the loop's thread; the rest of the work is the flusher's.
 
     Raises OSError when the file cannot be opened at first. Later trouble (a full disk, a reader
     that has gone) costs lines, which are counted, and one message in the error log.
@@ -49,9 +42,14 @@ class AccessLog:
         self.spec = spec
         self.dropped = 0
         self.written = 0
-        self._format: Callable[[Record], bytes] = _FORMATS.get(spec.format, json_line)
-        self._limit = 0 if spec.format is LogFormat.OFF else LIMIT
-        self._lines: deque[bytes] = deque()
+        self._is_on = spec.format is not LogFormat.OFF
+        self._is_combined = spec.format is LogFormat.COMBINED
+        self._buffer = LineBuffer()
+        self._lines = 0
+        """In the buffer."""
+        self._limit = LIMIT
+        self._chunks: deque[tuple[bytes, int]] = deque()
+        """Whole lines, and how many."""
         self._wake = threading.Event()
         self._closing = False
         self._reopen = False
@@ -59,24 +57,39 @@ class AccessLog:
         self._file = CLOSED
         self._is_pipe = False
         self._thread: threading.Thread | None = None
-        if self._limit:
+        if self._is_on:
             self._open()
             self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
             self._thread.start()
 
     def record(self, record: Record) -> None:
-        """Queue one line; never waits. Hot."""
-        lines = self._lines
-        waiting = len(lines)
-        if waiting >= self._limit:
-            self.dropped += self._limit > 0
+        """Keep one line; never waits. It is written after the next `tick` at the latest. Hot."""
+        if not self._is_on:
             return
-        lines.append(self._format(record))
-        if waiting == WAKE:
+        if self._is_combined:
+            write_combined(self._buffer, record)
+        else:
+            write_json(self._buffer, record)
+        self._lines += 1
+        if self._buffer.size >= CHUNK_BYTES:
+            self.tick()
+
+    def tick(self) -> None:
+        """Hand what has come to the flusher. Call it a few times a second."""
+        lines = self._lines
+        if lines == 0:
+            return
+        chunk = self._buffer.take()
+        self._lines = 0
+        if len(self._chunks) >= self._limit:
+            self.dropped += lines
+        else:
+            self._chunks.append((chunk, lines))
             self._wake.set()
 
     def reopen(self) -> None:
         """Open the file by its name again: after rotation, and after every reload."""
+        self.tick()
         self._reopen = True
         self._wake.set()
 
@@ -84,6 +97,7 @@ class AccessLog:
         """Write what waits, for two seconds at most, and end."""
         if self._thread is None:
             return
+        self.tick()
         self._closing = True
         self._wake.set()
         self._thread.join(CLOSE_S)
@@ -93,7 +107,7 @@ class AccessLog:
 
     def _run(self) -> None:
         while not self._closing:
-            self._wake.wait(INTERVAL_S)
+            self._wake.wait()
             self._wake.clear()
             if self._reopen:
                 self._reopen = False
@@ -104,26 +118,23 @@ class AccessLog:
         self._close_file()
 
     def _flush(self) -> None:
-        for _ in range(len(self._lines) // BATCH + 1):
-            count = min(BATCH, len(self._lines))
-            if count == 0:
-                return
-            batch = [self._lines.popleft() for _ in range(count)]
+        while self._chunks:
+            chunk, lines = self._chunks.popleft()
             try:
-                self._write(batch)
+                self._write(chunk)
             except OSError as error:
-                self._trouble(error, count)
+                self._trouble(error, lines)
             else:
-                self.written += count
+                self.written += lines
                 self._in_trouble = False
 
-    def _write(self, lines: list[bytes]) -> None:
+    def _write(self, chunk: bytes) -> None:
         if self._file == CLOSED:
             self._open()
         if not self._is_pipe:
-            self._write_all(b"".join(lines))
+            self._write_all(chunk)
             return
-        for piece in pieces(lines, select.PIPE_BUF):
+        for piece in pieces(chunk.splitlines(keepends=True), select.PIPE_BUF):
             self._write_all(piece)
 
     def _write_all(self, data: bytes) -> None:

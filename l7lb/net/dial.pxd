@@ -1,3 +1,5 @@
+cimport cython
+
 from l7lb.net.stream cimport Stream
 
 
@@ -5,7 +7,8 @@ cdef class IdleConnections:
     cdef public Py_ssize_t limit
     cdef dict _idle
 
-    cpdef take(self, bint careful)
+    @cython.locals(stream=Stream)
+    cpdef Stream take(self, bint careful)
     cpdef put(self, Stream stream, double until_s)
     cpdef sweep(self, double now_s)
     cpdef close(self)

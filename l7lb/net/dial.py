@@ -11,11 +11,11 @@ import socket
 from collections.abc import Callable
 
 from l7lb.model import Endpoint
-from l7lb.net.poller import WRITE, Poller
+from l7lb.net.poller import WRITE, Pollable, Poller
 from l7lb.net.stream import ByteStream, Stream, StreamHandler
 
 
-class Dialing:
+class Dialing(Pollable):
     """One connection being opened. `done(stream, error)` is called once, unless cancelled."""
 
     def __init__(
@@ -25,6 +25,7 @@ class Dialing:
         handler: StreamHandler,
         done: Callable[[Stream | None, OSError | None], None],
     ) -> None:
+        super().__init__()
         self._poller = poller
         self._handler = handler
         self._done = done

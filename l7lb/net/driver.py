@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from l7lb.errors import NoServer
 from l7lb.net.dial import IdleConnections
 from l7lb.net.flow import Flow, blocks
+from l7lb.net.log_lines import Record
 from l7lb.net.service import NO_ROUTE, RoutePlan, Service
 from l7lb.net.stream import FULL, HOLD, ByteStream
 from l7lb.pool.cells import RETRIES, TIMEOUTS
@@ -52,9 +53,6 @@ class Driver(Flow):
     def __init__(self, host: Host, service: Service, client: ByteStream, secure: bool) -> None:
         super().__init__(host, service, client)
         self.secure = secure
-        self.failure = 503
-        self.set_cookie = b""
-        self.draining = False
         self.source = ""
         self.source_port = 0
         self._plan: RoutePlan | None = None
@@ -254,34 +252,36 @@ class Driver(Flow):
             total_s,
         )
         if service.log is not None:
-            service.log.record(
-                (
-                    self.host.wall_offset_s + now,
-                    self.source,
-                    session.method,
-                    session.target,
-                    session.host,
-                    session.minor,
-                    session.status,
-                    self._bytes_out,
-                    total_s,
-                    self._first_byte,
-                    service.name,
-                    self._pool.spec.name if self._pool is not None else "",
-                    server.name if server is not None else "",
-                    session.request_id,
-                    session.agent,
-                    session.referer,
-                    session.tries,
-                    session.flags,
-                )
-            )
+            record = self._record(session, server)
+            record.time_s = self.host.wall_offset_s + now
+            record.total_s = total_s
+            service.log.record(record)
         self._started = 0.0
         self._first_byte = -1.0
         self._bytes_in = self._bytes_out = 0
         self._pool = None
         if self._tried:
             self._tried = []
+
+    def _record(self, session: Exchange, server: Server | None) -> Record:
+        record = Record()
+        record.source = self.source
+        record.method = session.method
+        record.target = session.target
+        record.host = session.host
+        record.minor = session.minor
+        record.status = session.status
+        record.bytes_out = self._bytes_out
+        record.first_s = self._first_byte
+        record.service = self.service.name
+        record.pool = self._pool.name if self._pool is not None else ""
+        record.server = server.name if server is not None else ""
+        record.request_id = session.request_id
+        record.agent = session.agent
+        record.referer = session.referer
+        record.retries = session.tries
+        record.flags = session.flags
+        return record
 
     def close(self, linger: bool) -> None:
         self._stop_relays()

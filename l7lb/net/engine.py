@@ -250,6 +250,8 @@ class Engine:
         self.wall_offset_s = time.time() - now
         for pool in self.pools.values():
             pool.tick()
+        for access_log in self._logs.values():
+            access_log.tick()
         self._ticks += 1
         if self._ticks % SWEEP_EVERY == 0:
             for driver in list(self.drivers):

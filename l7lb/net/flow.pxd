@@ -5,17 +5,18 @@ from l7lb.net.service cimport Service
 from l7lb.net.stream cimport Stream
 from l7lb.pool.shared cimport SharedCounters
 from l7lb.pool.slot cimport Slot
+from l7lb_protocols.wire cimport Session, Wire
 
 cdef int CLIENT, SERVER, PHASE_NONE, FULL, HOLD
 
 
-cdef class Flow:
+cdef class Flow(Wire):
     cdef readonly object host
     cdef public Service service
     cdef readonly Stream client
     cdef readonly Stream server
-    cdef public object session
-    cdef readonly bint full, open
+    cdef public Session session
+    cdef readonly bint open
     cdef public object left
     cdef public double deadline
     cdef Poller _poller
@@ -29,7 +30,6 @@ cdef class Flow:
     cdef double _started
     cdef long long _bytes_in, _bytes_out
 
-    @cython.locals(size=Py_ssize_t)
     cpdef send(self, int side, bytes data)
     cdef _fill(self)
     cdef _let_client_go(self)
@@ -37,10 +37,13 @@ cdef class Flow:
     cpdef end(self, int side)
     cpdef hold(self, bint on)
     cpdef phase(self, int phase)
+    @cython.locals(session=Session)
     cpdef stream_data(self, Stream stream, bytes data)
-    @cython.locals(left=cython.longlong, size=Py_ssize_t, target=int)
+    @cython.locals(left=cython.longlong, target=int, session=Session)
     cdef _copy(self, int source, bytes data)
+    @cython.locals(session=Session)
     cpdef stream_eof(self, Stream stream)
+    @cython.locals(session=Session)
     cpdef stream_lost(self, Stream stream, error)
     cdef _gone(self)
     cdef _count_reset(self)

@@ -14,7 +14,7 @@ from l7lb.net.service import FOREVER_S, Service
 from l7lb.net.stream import FULL, HOLD, ByteStream, Stream
 from l7lb.pool.cells import RESETS
 from l7lb.pool.slot import Slot
-from l7lb_protocols.wire import CLIENT, PHASE_NONE, SERVER, Session
+from l7lb_protocols.wire import CLIENT, PHASE_NONE, SERVER, Session, Wire
 
 if TYPE_CHECKING:
     from l7lb.net.host import Host
@@ -23,16 +23,16 @@ HIGH_WATER = 65536
 """Queued bytes above which the other side is not read."""
 
 
-class Flow:
+class Flow(Wire):
     """`StreamHandler` of both streams, and the half of `wire.Wire` that moves bytes."""
 
     def __init__(self, host: Host, service: Service, client: ByteStream) -> None:
+        super().__init__()
         self.host = host
         self.service = service
         self.client = client
         self.server: ByteStream | None = None
         self.session: Session | None = None
-        self.full = False
         self.open = True
         self.left: Callable[[], None] | None = None
         self.deadline = FOREVER_S * 2

@@ -15,7 +15,7 @@ from l7lb.model import ListenSpec, ServiceSpec
 from l7lb.net.arrival import Arrival, Reception
 from l7lb.net.certificates import CertificateStore
 from l7lb.net.kernel import accept
-from l7lb.net.poller import READ
+from l7lb.net.poller import READ, Pollable
 from l7lb.net.stream import Stream
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 log = logging.getLogger("l7lb.net")
 
 
-class Listener:
+class Listener(Pollable):
     """Owns the listening socket of one `ServiceSpec.listen` entry in this worker."""
 
     def __init__(
@@ -40,6 +40,7 @@ class Listener:
         listen: ListenSpec,
         store: CertificateStore | None,
     ) -> None:
+        super().__init__()
         self.host = host
         self.sock = sock
         self._open = True

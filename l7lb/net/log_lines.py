@@ -1,42 +1,17 @@
 """One request as one line of the access log: JSON, or the combined format of Apache.
 
 Pure. Any bytes may come in; a line never holds a control character or an unescaped quote.
+Hot: pieces go straight into the log's buffer, and only what needs an escape becomes an object.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 
-Record = tuple[
-    float,  # wall clock at the end of the request, seconds
-    str,  # source address
-    bytes,  # method
-    bytes,  # target
-    bytes,  # host
-    int,  # HTTP/1.x
-    int,  # status, 0: no response
-    int,  # bytes out
-    float,  # duration, seconds
-    float,  # first byte from the server, seconds; negative: none
-    str,  # service
-    str,  # pool
-    str,  # server
-    bytes,  # request id
-    bytes | None,  # User-Agent
-    bytes | None,  # Referer
-    int,  # retries
-    str,  # flags
-]
-
-PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
-"""Bytes that stand for themselves between quotes in both formats."""
-
-KEPT = 8192
-KEPT_BYTES = 512
-"""How many texts are kept in their escaped form, and the longest of them."""
-_KNOWN: dict[str | bytes | None, bytes] = {}
+from l7lb.net.line_buffer import PLAIN, LineBuffer
 
 _ESCAPES = [
     chr(byte) if byte in PLAIN else f"\\{chr(byte)}" if byte in b'"\\' else f"\\x{byte:02x}"
@@ -44,82 +19,168 @@ _ESCAPES = [
 ]
 
 
-def json_line(record: Record) -> bytes:
+class Record:
+    """What there is to say of one request."""
+
+    def __init__(self) -> None:
+        self.time_s = 0.0
+        """Wall clock at the end of the request."""
+        self.source = ""
+        """Address."""
+        self.method = b""
+        self.target = b""
+        self.host = b""
+        self.minor = 1
+        """Of HTTP/1.x."""
+        self.status = 0
+        """0: no response."""
+        self.bytes_out = 0
+        self.total_s = 0.0
+        self.first_s = -1.0
+        """Until the first byte from the server; negative: none came."""
+        self.service = ""
+        self.pool = ""
+        self.server = ""
+        self.request_id = b""
+        self.agent: bytes | None = None
+        self.referer: bytes | None = None
+        self.retries = 0
+        self.flags = ""
+
+
+class Stamps:
+    """Text of a moment's second, made once a second."""
+
+    def __init__(self, shown: Callable[[int], bytes]) -> None:
+        self._shown = shown
+        self._second = -1
+        self._text = b""
+
+    def text(self, second: int) -> bytes:
+        if second != self._second:
+            self._text = self._shown(second)
+            self._second = second
+        return self._text
+
+
+def _iso(second: int) -> bytes:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second)).encode("ascii")
+
+
+def _apache(second: int) -> bytes:
+    return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(second)).encode("ascii")
+
+
+ISO = Stamps(_iso)
+APACHE = Stamps(_apache)
+
+
+def write_json(out: LineBuffer, record: Record) -> None:
     """A JSON object and a line feed."""
-    (time_s, source, method, target, host, minor, status, bytes_out, total_s, first_s,
-     service, pool, server, request_id, agent, referer, retries, flags) = record  # fmt: skip
-    if target.translate(None, PLAIN):
-        target = _json(target)
-    if request_id.translate(None, PLAIN):
-        request_id = _json(request_id)
-    known = _KNOWN.get
-    return (
-        b'{"time":"%b%03dZ","source":%b,"method":%b,"target":"%b","host":%b,'
-        b'"version":"1.%d","status":%d,"bytes":%d,"duration_s":%.6f,"first_byte_s":%b,'
-        b'"service":%b,"pool":%b,"server":%b,"request_id":"%b","user_agent":%b,"referer":%b,'
-        b'"retries":%d,"flags":%b}\n'
-    ) % (
-        _second(int(time_s)),
-        int(time_s * 1000) % 1000,
-        known(source) or _learn(source),
-        known(method) or _learn(method),
-        target,
-        known(host) or _learn(host),
-        minor,
-        status,
-        bytes_out,
-        total_s,
-        b"null" if first_s < 0 else b"%.6f" % first_s,
-        known(service) or _learn(service),
-        known(pool) or _learn(pool),
-        known(server) or _learn(server),
-        request_id,
-        known(agent) or _learn(agent),
-        known(referer) or _learn(referer),
-        retries,
-        known(flags) or _learn(flags),
-    )
-
-
-def _learn(text: str | bytes | None) -> bytes:
-    """As JSON. Names, addresses and agents come again and again: what is short is kept."""
-    if text is None:
-        shown = b"null"
+    second = int(record.time_s)
+    thousandth = int((record.time_s - second) * 1000)
+    out.add(b'{"time":"')
+    out.add(ISO.text(second))
+    out.add(b"00" if thousandth < 10 else b"0" if thousandth < 100 else b"")
+    out.add_number(thousandth)
+    out.add(b'Z","source":"')
+    _json_name(out, record.source)
+    out.add(b'","method":"')
+    _json_text(out, record.method)
+    out.add(b'","target":"')
+    _json_text(out, record.target)
+    out.add(b'","host":"')
+    _json_text(out, record.host)
+    out.add(b'","version":"1.')
+    out.add_number(record.minor)
+    out.add(b'","status":')
+    out.add_number(record.status)
+    out.add(b',"bytes":')
+    out.add_number(record.bytes_out)
+    out.add(b',"duration_s":')
+    out.add_seconds(record.total_s)
+    out.add(b',"first_byte_s":')
+    if record.first_s < 0:
+        out.add(b"null")
     else:
-        raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        shown = b'"%b"' % _json(raw)
-    if len(shown) < KEPT_BYTES:
-        if len(_KNOWN) >= KEPT:
-            _KNOWN.clear()
-        _KNOWN[text] = shown
-    return shown
+        out.add_seconds(record.first_s)
+    _json_rest(out, record)
 
 
-def combined_line(record: Record) -> bytes:
-    """Apache's combined format; what is quoted is escaped as Apache does, in hexadecimal."""
-    (time_s, source, method, target, _, minor, status, bytes_out, _, _,
-     _, _, _, _, agent, referer, _, _) = record  # fmt: skip
-    shown = b"%b%b%b%b" % (method, target, agent or b"-", referer or b"-")
-    if shown.translate(None, PLAIN):
-        method, target = _escaped(method), _escaped(target)
-        agent, referer = agent and _escaped(agent), referer and _escaped(referer)
-    return b'%b - - [%b] "%b %b HTTP/1.%d" %d %b "%b" "%b"\n' % (
-        _address(source),
-        _apache_second(int(time_s)),
-        method,
-        target,
-        minor,
-        status,
-        b"%d" % bytes_out if bytes_out else b"-",
-        referer or b"-",
-        agent or b"-",
-    )
+def _json_rest(out: LineBuffer, record: Record) -> None:
+    """Who served it, and what the client said of itself."""
+    out.add(b',"service":"')
+    _json_name(out, record.service)
+    out.add(b'","pool":"')
+    _json_name(out, record.pool)
+    out.add(b'","server":"')
+    _json_name(out, record.server)
+    out.add(b'","request_id":"')
+    _json_text(out, record.request_id)
+    out.add(b'","user_agent":')
+    _json_value(out, record.agent)
+    out.add(b',"referer":')
+    _json_value(out, record.referer)
+    out.add(b',"retries":')
+    out.add_number(record.retries)
+    out.add(b',"flags":"')
+    _json_name(out, record.flags)
+    out.add(b'"}\n')
+
+
+def _json_text(out: LineBuffer, text: bytes) -> None:
+    if not out.add_plain(text):
+        out.add(_json(text))
+
+
+def _json_name(out: LineBuffer, name: str) -> None:
+    if not out.add_name(name):
+        out.add(_json(name.encode("utf-8", "surrogatepass")))
+
+
+def _json_value(out: LineBuffer, text: bytes | None) -> None:
+    if text is None:
+        out.add(b"null")
+    else:
+        out.add(b'"')
+        _json_text(out, text)
+        out.add(b'"')
 
 
 def _json(raw: bytes) -> bytes:
     """Text for between quotes; bytes that are not UTF-8 show as `\\xNN`."""
     quoted: str = encode_basestring_ascii(raw.decode("utf-8", "backslashreplace"))
     return quoted[1:-1].encode("ascii")
+
+
+def write_combined(out: LineBuffer, record: Record) -> None:
+    """Apache's combined format; what is quoted is escaped as Apache does, in hexadecimal."""
+    out.add(_address(record.source))
+    out.add(b" - - [")
+    out.add(APACHE.text(int(record.time_s)))
+    out.add(b'] "')
+    _quoted(out, record.method)
+    out.add(b" ")
+    _quoted(out, record.target)
+    out.add(b" HTTP/1.")
+    out.add_number(record.minor)
+    out.add(b'" ')
+    out.add_number(record.status)
+    out.add(b" ")
+    if record.bytes_out:
+        out.add_number(record.bytes_out)
+    else:
+        out.add(b"-")
+    out.add(b' "')
+    _quoted(out, record.referer or b"-")
+    out.add(b'" "')
+    _quoted(out, record.agent or b"-")
+    out.add(b'"\n')
+
+
+def _quoted(out: LineBuffer, text: bytes) -> None:
+    if not out.add_plain(text):
+        out.add(_escaped(text))
 
 
 def _escaped(raw: bytes) -> bytes:
@@ -129,13 +190,3 @@ def _escaped(raw: bytes) -> bytes:
 @lru_cache(maxsize=4096)
 def _address(text: str) -> bytes:
     return _escaped(text.encode("utf-8", "backslashreplace")).replace(b" ", b"_") or b"-"
-
-
-@lru_cache(maxsize=4)
-def _second(second: int) -> bytes:
-    return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second)).encode("ascii")
-
-
-@lru_cache(maxsize=4)
-def _apache_second(second: int) -> bytes:
-    return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(second)).encode("ascii")

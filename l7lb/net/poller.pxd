@@ -1,17 +1,27 @@
+cimport cython
+
+
+cdef class Pollable:
+    cpdef ready(self, int events)
+    cpdef flush(self)
+
+
 cdef class Poller:
     cdef readonly object loop
     cdef public double now_s
     cdef object _epoll
-    cdef dict _watched
+    cdef list _watched
     cdef list _writers
     cdef bint _dispatching
     cdef set _forgotten
 
-    cpdef watch(self, int fd, pollable, int events)
+    cpdef watch(self, int fd, Pollable pollable, int events)
     cpdef change(self, int fd, int events)
     cpdef forget(self, int fd)
     cpdef closing(self, int fd)
-    cpdef flush_later(self, writer)
-    cdef _serve(self, int fd, pollable, int events)
+    cpdef flush_later(self, Pollable writer)
+    cdef _serve(self, int fd, Pollable pollable, int events)
+    @cython.locals(writer=Pollable)
     cpdef _flush(self)
+    @cython.locals(watched=list, forgotten=set, fd=int, events=int, pollable=Pollable)
     cpdef _dispatch(self)

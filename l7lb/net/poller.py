@@ -11,7 +11,6 @@ import asyncio
 import logging
 import select
 import time
-from typing import Protocol
 
 READ = select.EPOLLIN | select.EPOLLRDHUP
 WRITE = select.EPOLLOUT
@@ -21,14 +20,15 @@ BATCH = 256
 """Events served before the loop's timers and callbacks get their turn."""
 
 
-class Writer(Protocol):
-    def flush(self) -> None:
-        """Give the kernel what was written in this round."""
+class Pollable:
+    """Owner of a descriptor in the set."""
 
-
-class Pollable(Protocol):
     def ready(self, events: int) -> None:
         """Serve these epoll events; a spurious call must do no harm."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Give the kernel what was written in this round (see `Poller.flush_later`)."""
 
 
 class Poller:
@@ -40,8 +40,9 @@ class Poller:
         """Monotonic time at the beginning of this round: good enough for deadlines and logs, and
         free. The engine's tick keeps it going when no socket is ready."""
         self._epoll = select.epoll()
-        self._watched: dict[int, Pollable] = {}
-        self._writers: list[Writer] = []
+        self._watched: list[Pollable | None] = []
+        """By descriptor."""
+        self._writers: list[Pollable] = []
         self._dispatching = False
         self._forgotten: set[int] = set()
         """Descriptors whose remaining events of this round belong to what was closed."""
@@ -49,6 +50,8 @@ class Poller:
 
     def watch(self, fd: int, pollable: Pollable, events: int) -> None:
         self._epoll.register(fd, events)
+        while fd >= len(self._watched):
+            self._watched += [None] * (fd + 1)
         self._watched[fd] = pollable
 
     def change(self, fd: int, events: int) -> None:
@@ -56,19 +59,21 @@ class Poller:
 
     def forget(self, fd: int) -> None:
         """Stop watching; the caller closes the descriptor afterwards, not before."""
-        if self._watched.pop(fd, None) is not None:
+        if fd in self:
+            self._watched[fd] = None
             self._epoll.unregister(fd)
             if self._dispatching:
                 self._forgotten.add(fd)
 
     def __contains__(self, fd: int) -> bool:
-        return fd in self._watched
+        return fd < len(self._watched) and self._watched[fd] is not None
 
     def closing(self, fd: int) -> None:
         """The caller closes the descriptor now, its only one: epoll forgets it by itself."""
-        self._watched.pop(fd, None)
+        if fd in self:
+            self._watched[fd] = None
 
-    def flush_later(self, writer: Writer) -> None:
+    def flush_later(self, writer: Pollable) -> None:
         """Call `writer.flush()` when this round's events are served.
 
         So what one round has to say goes out in one go: a peer on another core is woken once,
@@ -101,12 +106,13 @@ class Poller:
 
     def _dispatch(self) -> None:
         watched = self._watched
+        forgotten = self._forgotten
         self.now_s = time.monotonic()
         self._dispatching = True
         try:
             for fd, events in self._epoll.poll(0, BATCH):
-                pollable = watched.get(fd)
-                if pollable is not None and fd not in self._forgotten:
+                pollable = watched[fd]
+                if pollable is not None and not (forgotten and fd in forgotten):
                     self._serve(fd, pollable, events)
         finally:
             self._dispatching = False

@@ -1,19 +1,32 @@
+cimport cython
+
+from l7lb.net.access_log cimport AccessLog
+from l7lb.pool.pool cimport Pool
 from l7lb.routing.table cimport RoutingTable
+from l7lb_protocols.facts cimport Facts
+from l7lb_protocols.http.answer cimport HttpSettings
+from l7lb_protocols.wire cimport Decision
 
 
 cdef class RoutePlan:
-    cdef readonly object route, pool, mirror, retry, edit_request, edit_response, fixed
+    cdef readonly object route, mirror, retry, edit_request, edit_response
+    cdef readonly Pool pool
+    cdef readonly Decision fixed
     cdef readonly list pools
     cdef readonly long long shares
     cdef readonly tuple limits
     cdef readonly double server_idle_s
 
-    cpdef decide(self, facts, random)
-    cpdef choose(self, random)
+    @cython.locals(decision=Decision)
+    cpdef Decision decide(self, Facts facts, random)
+    cpdef Pool choose(self, random)
+    cdef Decision _plain(self)
 
 
 cdef class Service:
-    cdef readonly object spec, log, settings
+    cdef readonly object spec
+    cdef readonly AccessLog log
+    cdef readonly HttpSettings settings
     cdef readonly RoutingTable table
     cdef readonly str name
     cdef readonly Py_ssize_t number

@@ -19,9 +19,9 @@ from l7lb.routing.captures import captures
 from l7lb.routing.table import RoutingTable
 from l7lb.routing.templates import expand, expand_path
 from l7lb_protocols.facts import Facts
+from l7lb_protocols.http.answer import HttpSettings
 from l7lb_protocols.http.forwarded import ForwardPolicy, RequestIds
 from l7lb_protocols.http.scanner import RequestScanner, ResponseScanner
-from l7lb_protocols.http.session import HttpSettings
 from l7lb_protocols.wire import (
     PHASE_BETWEEN,
     PHASE_BODY,

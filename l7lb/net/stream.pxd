@@ -1,12 +1,12 @@
 cimport cython
 
 from l7lb.net.kernel cimport receive, transmit
-from l7lb.net.poller cimport Poller
+from l7lb.net.poller cimport Pollable, Poller
 
 cdef int READ, WRITE, BROKEN
 
 
-cdef class Stream:
+cdef class Stream(Pollable):
     cdef readonly Poller poller
     cdef readonly object sock
     cdef readonly int fd

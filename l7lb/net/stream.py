@@ -14,7 +14,7 @@ from collections import deque
 from typing import Protocol
 
 from l7lb.net.kernel import receive, transmit
-from l7lb.net.poller import BROKEN, READ, WRITE, Poller
+from l7lb.net.poller import BROKEN, READ, WRITE, Pollable, Poller
 
 READ_SIZE = 61440
 """Below 64 KiB, above which the C library tidies its heap at every release."""
@@ -72,12 +72,13 @@ class Pump(Protocol):
     def writable(self, stream: Stream) -> None: ...
 
 
-class Stream:
+class Stream(Pollable):
     """Plain TCP or unix stream. `net.tls.TlsStream` has the same interface."""
 
     can_splice = True
 
     def __init__(self, poller: Poller, sock: socket.socket, handler: StreamHandler) -> None:
+        super().__init__()
         self.poller = poller
         self.sock = sock
         self.fd = sock.fileno()

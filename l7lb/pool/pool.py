@@ -18,7 +18,7 @@ from l7lb.pool.membership import Selection, keeps_clients, select
 from l7lb.pool.pins import Pins, make_pins
 from l7lb.pool.queue import Ticket, WaitingLine
 from l7lb.pool.server import Admin, Server, ServerUpdate
-from l7lb.pool.slot import Outcome, Slot
+from l7lb.pool.slot import Home, Outcome, Slot
 from l7lb.scheduling.base import Inputs, Scheduler
 from l7lb.scheduling.registry import build, key_of
 from l7lb_protocols.facts import Facts
@@ -26,7 +26,7 @@ from l7lb_protocols.facts import Facts
 __all__ = ["Pool", "PoolEnvironment"]
 
 
-class Pool:
+class Pool(Home):
     """One pool in one worker. Call `tick` about ten times a second.
 
     Limits are checked against the sum of all workers before a slot is counted, so that workers
@@ -34,7 +34,9 @@ class Pool:
     """
 
     def __init__(self, spec: PoolSpec, indices: Mapping[str, int], env: PoolEnvironment) -> None:
+        super().__init__()
         self.spec = spec
+        self.name = spec.name
         self.env = env
         self.servers: list[Server] = []
         """In the order of the file; servers that were removed are not here."""
@@ -49,8 +51,7 @@ class Pool:
         self.line = WaitingLine()
         self.budget = RetryBudget(spec.retry, env.workers, env.clock.now())
         self._now = env.clock.now
-        self._active = env.counters.active
-        self._count = env.counters.add
+        self._counters = env.counters
         self._stale = True
         self._next_change_s = 0.0
         self._round_since_s = env.clock.now()
@@ -92,13 +93,13 @@ class Pool:
     def _open(self, server: Server, cookie: bytes) -> Slot:
         server.sessions += 1
         server.taken += 1
-        self._count(server.index, 1)
+        self._counters.add(server.index, 1)
         return Slot(self, server, cookie, self._now() if self._is_timed else 0.0)
 
     def give_back(self, server: Server, outcome: Outcome) -> None:
         """Called by the slot, once."""
         server.sessions -= 1
-        self._count(server.index, -1)
+        self._counters.add(server.index, -1)
         if outcome is Outcome.OK:
             record = server.outlier
             if record.errors:
@@ -117,7 +118,7 @@ class Pool:
     def is_full(self, server: Server) -> bool:
         """Is the server at `max_connections`, over all workers?"""
         limit = server.max_connections
-        return limit > 0 and self._active(server.index) >= limit
+        return limit > 0 and self._counters.active(server.index) >= limit
 
     def _choose_other(self, key: bytes | None, exclude: Collection[Server]) -> Server | None:
         """The first choice is full or excluded: the next that is not; healthy backups last."""
@@ -273,8 +274,8 @@ class Pool:
 
     def _renumber(self, server: Server, index: int) -> None:
         if index != server.index:
-            self._count(server.index, -server.sessions)
-            self._count(index, server.sessions)
+            self._counters.add(server.index, -server.sessions)
+            self._counters.add(index, server.sessions)
             server.index = index
 
     def _respecify(self, spec: PoolSpec) -> None:
@@ -294,7 +295,7 @@ class Pool:
         self._settle()
 
     def _inputs(self, spec: PoolSpec) -> Inputs:
-        return Inputs(self._active, self.env.random, self._now, len(spec.servers))
+        return Inputs(self._counters, self.env.random, self._now, len(spec.servers))
 
     def _settle(self) -> None:
         """Work out anew what follows from the states: weights, candidates, scheduler, pins."""

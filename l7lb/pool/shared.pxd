@@ -1,18 +1,20 @@
 # C types for shared.py.
 cimport cython
 
+from l7lb.ports cimport Counters
+
 cdef Py_ssize_t ACTIVE, BUCKETS, BYTES_IN, BYTES_OUT, CONNECTS, EVER, FAMILIES
 cdef Py_ssize_t FIRST_BYTE_SUM_US, FIRST_BYTE_TIMES, HEAD_CELLS, LIVE, REFUSED, RESPONSES
 cdef Py_ssize_t SERVER_CELLS, SERVICE_CELLS, TOTAL_SUM_US, TOTAL_TIMES
 
-cdef class SharedCounters:
+cdef class SharedCounters(Counters):
     cdef readonly object layout
     cdef long long[::1] _cells
     cdef long long[::1] _bounds_us
     cdef Py_ssize_t _slot_cells, _services, _own, _own_services
 
-    cpdef long long active(self, Py_ssize_t index)
-    cpdef void add(self, Py_ssize_t index, long long delta)
+    cpdef long long active(self, Py_ssize_t index) except? -1
+    cpdef int add(self, Py_ssize_t index, long long delta) except -1
     cpdef void count(self, Py_ssize_t index, Py_ssize_t cell)
     @cython.locals(at=Py_ssize_t)
     cpdef void opened(self, Py_ssize_t service)

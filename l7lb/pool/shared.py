@@ -32,12 +32,13 @@ from l7lb.pool.cells import (
     TOTAL_TIMES,
     Layout,
 )
+from l7lb.ports import Counters
 
 
-class SharedCounters:
+class SharedCounters(Counters):
     """One worker's hold on the shared cells: writes its own slot, reads the sum of all.
 
-    Satisfies `ports.Counters`. `slot` is the worker's number; a reader that never writes takes any.
+    `slot` is the worker's number; a reader that never writes takes any.
     The numbers of servers and services come from `pool.indices` and are not checked again here.
     `descriptor` may be closed afterwards.
     """
@@ -45,6 +46,7 @@ class SharedCounters:
     def __init__(self, descriptor: int, layout: Layout, slot: int = 0) -> None:
         if not 0 <= slot < layout.workers:
             raise ValueError(f"slot {slot} of {layout.workers}")
+        super().__init__()
         self.layout = layout
         self._cells = memoryview(mmap.mmap(descriptor, layout.size_bytes)).cast("q")
         self._bounds_us = memoryview(array("q", [round(bound * 1e6) for bound in BOUNDS_S]))

@@ -1,7 +1,16 @@
+from l7lb.pool.server cimport Server
+
+
+cdef class Home:
+    cpdef give_back(self, Server server, outcome)
+    cpdef measured(self, Server server, double taken_s)
+    cpdef learn(self, Server server, bytes value)
+
+
 cdef class Slot:
-    cdef readonly object server
+    cdef readonly Server server
     cdef readonly bytes set_cookie
-    cdef object _home
+    cdef Home _home
     cdef double _taken_s
 
     cpdef first_byte(self)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Protocol
 
 from l7lb.pool.server import Server
 
@@ -22,12 +21,20 @@ class Outcome(Enum):
     """The client went away: says nothing of the server."""
 
 
-class Home(Protocol):
+class Home:
     """The pool that a slot goes back to."""
 
-    def give_back(self, server: Server, outcome: Outcome) -> None: ...
-    def measured(self, server: Server, taken_s: float) -> None: ...
-    def learn(self, server: Server, value: bytes) -> None: ...
+    def give_back(self, server: Server, outcome: Outcome) -> None:
+        """The session has ended."""
+        raise NotImplementedError
+
+    def measured(self, server: Server, taken_s: float) -> None:
+        """The response of a session that began at `taken_s` has begun."""
+        raise NotImplementedError
+
+    def learn(self, server: Server, value: bytes) -> None:
+        """The response set the application's own cookie."""
+        raise NotImplementedError
 
 
 class Slot:

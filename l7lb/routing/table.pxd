@@ -1,12 +1,15 @@
 cimport cython
 
+from l7lb_protocols.facts cimport Facts
+
 
 cdef class ValueTest:
     cdef readonly int kind
     cdef readonly bytes name
     cdef readonly bytes value
     cdef readonly object pattern
-    cpdef bint holds(self, object facts) except -1
+    @cython.locals(value=bytes)
+    cpdef bint holds(self, Facts facts) except -1
 
 
 cdef class Candidate:
@@ -17,7 +20,7 @@ cdef class Candidate:
     cdef readonly tuple constraints
 
     @cython.locals(test=ValueTest)
-    cpdef bint holds(self, object facts) except -1
+    cpdef bint holds(self, Facts facts) except -1
 
 
 cdef class Node:
@@ -29,10 +32,10 @@ cdef class Node:
     cpdef object add(self, object route)
 
     @cython.locals(candidate=Candidate)
-    cdef object find(self, bytes path, object facts)
+    cdef object find(self, bytes path, Facts facts)
 
     @cython.locals(lengths=bytes, known=Py_ssize_t, end=Py_ssize_t)
-    cdef object find_prefix(self, bytes path, object facts)
+    cdef object find_prefix(self, bytes path, Facts facts)
 
 
 cdef class RoutingTable:
@@ -44,13 +47,13 @@ cdef class RoutingTable:
     cdef Node node(self, object entry)
 
     @cython.locals(path=bytes, host=bytes, node=Node)
-    cpdef object match(self, object facts)
+    cpdef object match(self, Facts facts)
 
     @cython.locals(lengths=bytes, size=Py_ssize_t, at=Py_ssize_t, node=Node)
-    cdef object match_suffix(self, bytes host, bytes path, object facts)
+    cdef object match_suffix(self, bytes host, bytes path, Facts facts)
 
 
 @cython.locals(candidate=Candidate)
-cdef object first(list candidates, object facts)
+cdef object first(list candidates, Facts facts)
 
 cdef bytes with_length(bytes lengths, Py_ssize_t length)

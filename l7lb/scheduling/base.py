@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from l7lb.ports import Counters
 from l7lb.scheduling.peak_ewma import PeakEwma
 
 
@@ -22,7 +23,7 @@ class Candidate(Protocol):
     def name(self) -> str: ...
     @property
     def index(self) -> int:
-        """Its number in `Inputs.active`."""
+        """Its number in `Inputs.counters`."""
 
     @property
     def weight(self) -> float:
@@ -43,8 +44,8 @@ C = TypeVar("C", bound=Candidate)
 class Inputs:
     """What a scheduler may ask of the world."""
 
-    active: Callable[[int], int]
-    """Open sessions of the server with this index, over all workers."""
+    counters: Counters
+    """Open sessions of every server by its index, over all workers."""
     random: Callable[[], float]
     """Uniform in [0, 1)."""
     now: Callable[[], float]

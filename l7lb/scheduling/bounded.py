@@ -29,7 +29,7 @@ class BoundedLoad(Scheduler[C]):
             return self._hashed.choose(None, exclude)
         if not self.candidates:
             return None
-        active = self.inputs.active
+        active = self.inputs.counters.active
         total = 1
         for each in self.candidates:
             total += active(each.index)
@@ -50,4 +50,4 @@ class BoundedLoad(Scheduler[C]):
 
     def _has_room(self, candidate: C, per_weight: float) -> bool:
         share = ceil(per_weight * candidate.full_weight)
-        return self.inputs.active(candidate.index) < share
+        return self.inputs.counters.active(candidate.index) < share

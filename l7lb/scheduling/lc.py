@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Generic
+from typing import cast
 
-from l7lb.scheduling.base import C, Inputs, Scheduler
+from l7lb.ports import Counters
+from l7lb.scheduling.base import C, Candidate, Inputs, Scheduler
 
 
-class _Seat(Generic[C]):
+class Seat:
     """`turn` is the virtual time at which the server may win its next tie."""
 
-    __slots__ = ("candidate", "cost", "index", "turn")
-
-    def __init__(self, candidate: C, cost: float, turn: float) -> None:
+    def __init__(self, candidate: Candidate, cost: float, turn: float) -> None:
         self.candidate = candidate
         self.index = candidate.index
         self.cost = cost
@@ -28,11 +27,11 @@ class LeastConnections(Scheduler[C]):
 
     def __init__(self, candidates: Sequence[C], inputs: Inputs) -> None:
         super().__init__(candidates, inputs)
-        self._active = inputs.active
+        self._counters = inputs.counters
         self._turn = 0.0
         costs = [self.cost(each) for each in self.candidates]
         self._seats = [
-            _Seat(each, cost, inputs.random() * cost)
+            Seat(each, cost, inputs.random() * cost)
             for each, cost in zip(self.candidates, costs, strict=True)
         ]
 
@@ -41,24 +40,30 @@ class LeastConnections(Scheduler[C]):
         return 1.0
 
     def choose(self, key: bytes | None, exclude: Collection[C] = ()) -> C | None:
-        active = self._active
-        best: _Seat[C] | None = None
-        least = 0.0
-        for seat in self._seats:
-            if exclude and seat.candidate in exclude:
-                continue
-            load = active(seat.index) * seat.cost
-            if best is None or load < least or (load == least and seat.turn < best.turn):
-                best = seat
-                least = load
+        best = least_loaded(self._seats, self._counters, exclude)
         if best is None:
             return None
-        if best.turn > self._turn:
-            self._turn = best.turn
+        self._turn = max(self._turn, best.turn)
         best.turn = self._turn + best.cost
-        return best.candidate
+        return cast("C", best.candidate)
 
     def reweigh(self) -> None:
-        for seat in self._seats:
-            seat.index = seat.candidate.index
-            seat.cost = self.cost(seat.candidate)
+        for seat, candidate in zip(self._seats, self.candidates, strict=True):
+            seat.index = candidate.index
+            seat.cost = self.cost(candidate)
+
+
+def least_loaded(
+    seats: list[Seat], counters: Counters, exclude: Collection[Candidate]
+) -> Seat | None:
+    """The seat with the smallest load, or of those the one whose turn came first."""
+    best: Seat | None = None
+    least = 0.0
+    for seat in seats:
+        if exclude and seat.candidate in exclude:
+            continue
+        load = counters.active(seat.index) * seat.cost
+        if best is None or load < least or (load == least and seat.turn < best.turn):
+            best = seat
+            least = load
+    return best

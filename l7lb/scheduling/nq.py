@@ -12,7 +12,7 @@ class NeverQueue(ShortestExpectedDelay[C]):
     """No session waits behind another while a server is idle."""
 
     def choose(self, key: bytes | None, exclude: Collection[C] = ()) -> C | None:
-        active = self.inputs.active
+        active = self.inputs.counters.active
         for each in self.candidates:
             if active(each.index) == 0 and (not exclude or each not in exclude):
                 return each

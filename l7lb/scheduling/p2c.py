@@ -36,7 +36,7 @@ class PowerOfTwoChoices(Scheduler[C]):
 
     def cost(self, candidate: C, now_s: float) -> float:
         """Expected wait on this server in seconds, by weight."""
-        active = self.inputs.active(candidate.index)
+        active = self.inputs.counters.active(candidate.index)
         latency_s = candidate.latency.value(now_s)
         if latency_s == 0.0 and active:
             latency_s = UNMEASURED_S

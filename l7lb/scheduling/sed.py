@@ -15,7 +15,7 @@ class ShortestExpectedDelay(Scheduler[C]):
     """For servers of very different power and few long sessions."""
 
     def choose(self, key: bytes | None, exclude: Collection[C] = ()) -> C | None:
-        active = self.inputs.active
+        active = self.inputs.counters.active
         best: C | None = None
         least = 0.0
         for each in self.candidates:

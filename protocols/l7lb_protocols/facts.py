@@ -2,69 +2,80 @@
 
 One shape serves every protocol, so that one routing table and one `explain` do.
 Wire text stays bytes; what a protocol does not know stays empty.
+Compiled when a compiler is there (facts.pxd), so that rules read facts without a look-up by name.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol
 
-
-class Facts(Protocol):
+class Facts:
     """Read-only view of one request; valid until the session reads the next one.
 
     `host` is lower case and without port, `path` is normalised and without query,
     `source` is the client's address as text (after PROXY protocol and trusted X-Forwarded-For).
     """
 
-    @property
-    def host(self) -> bytes: ...
-    @property
-    def path(self) -> bytes: ...
-    @property
-    def query(self) -> bytes: ...
-    @property
-    def method(self) -> bytes: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def sni(self) -> bytes: ...
-    @property
-    def tls_name(self) -> bytes: ...
-    @property
-    def account(self) -> bytes: ...
-    @property
-    def recipient(self) -> bytes: ...
+    def __init__(self) -> None:
+        self.host = b""
+        self.path = b""
+        self.query = b""
+        self.method = b""
+        self.source = ""
+        self.sni = b""
+        self.tls_name = b""
+        """Verified name of the client's certificate."""
+        self.account = b""
+        self.recipient = b""
 
     def header(self, name: bytes) -> bytes | None:
         """Value of the header `name` (lower case), repeated lines joined by `, `; None: absent."""
+        return None
 
     def cookie(self, name: bytes) -> bytes | None:
         """Value of the first cookie `name` (case-sensitive, RFC 6265 §5.4); None if absent."""
+        return None
 
     def argument(self, name: bytes) -> bytes | None:
         """Percent-decoded value of the first query argument `name`; None if absent."""
+        return None
 
     def detach(self) -> Facts:
         """The same facts, valid for good: for whoever must wait."""
+        return self
 
 
-@dataclass(slots=True)
-class PlainFacts:
+class PlainFacts(Facts):
     """Facts given by hand: for `explain`, for tests, and for protocols with few facts."""
 
-    host: bytes = b""
-    path: bytes = b""
-    query: bytes = b""
-    method: bytes = b""
-    source: str = ""
-    sni: bytes = b""
-    tls_name: bytes = b""
-    account: bytes = b""
-    recipient: bytes = b""
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-    cookies: dict[bytes, bytes] = field(default_factory=dict)
-    arguments: dict[bytes, bytes] = field(default_factory=dict)
+    def __init__(
+        self,
+        *,
+        host: bytes = b"",
+        path: bytes = b"",
+        query: bytes = b"",
+        method: bytes = b"",
+        source: str = "",
+        sni: bytes = b"",
+        tls_name: bytes = b"",
+        account: bytes = b"",
+        recipient: bytes = b"",
+        headers: dict[bytes, bytes] | None = None,
+        cookies: dict[bytes, bytes] | None = None,
+        arguments: dict[bytes, bytes] | None = None,
+    ) -> None:
+        super().__init__()
+        self.host = host
+        self.path = path
+        self.query = query
+        self.method = method
+        self.source = source
+        self.sni = sni
+        self.tls_name = tls_name
+        self.account = account
+        self.recipient = recipient
+        self.headers = headers or {}
+        self.cookies = cookies or {}
+        self.arguments = arguments or {}
 
     def header(self, name: bytes) -> bytes | None:
         return self.headers.get(name)
@@ -74,6 +85,3 @@ class PlainFacts:
 
     def argument(self, name: bytes) -> bytes | None:
         return self.arguments.get(name)
-
-    def detach(self) -> PlainFacts:
-        return self

@@ -15,26 +15,20 @@ from l7lb_protocols.wire import (
     PENDING,
     PHASE_TUNNEL,
     SERVER,
+    Session,
     Wire,
 )
 
 
-class TunnelSession:
+class TunnelSession(Session):
     """`start(initial)` chooses a server and sends it the bytes that were read already."""
 
     def __init__(self, wire: Wire, facts: PlainFacts) -> None:
+        super().__init__()
         self.wire = wire
         self.facts = facts
         self.method = b"TUNNEL"
-        self.target = b""
         self.host = facts.sni
-        self.minor = 1
-        self.status = 0
-        self.tries = 0
-        self.flags = ""
-        self.agent: bytes | None = None
-        self.referer: bytes | None = None
-        self.request_id = b""
         self._initial = b""
         self._ended = 0
         self._open = False

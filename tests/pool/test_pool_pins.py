@@ -18,7 +18,7 @@ HASH = PersistenceSpec(PersistenceKind.HASH, key=KeySpec(KeyKind.ACCOUNT))
 
 def build(persistence):
     env = PoolEnvironment(ManualClock(), LocalCounters(), lambda: 0.0, b"k")
-    inputs = Inputs(env.counters.active, env.random, env.clock.now)
+    inputs = Inputs(env.counters, env.random, env.clock.now)
     pins = make_pins(PoolSpec("web", (), persistence=persistence), env, inputs)
     specs = server_specs("a", "b", "c")
     servers = {each.name: Server(each, n, 0.0) for n, each in enumerate(specs)}

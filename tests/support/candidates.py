@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from l7lb.ports import ManualClock
+from l7lb.ports import Counters, ManualClock
 from l7lb.scheduling.base import Inputs, Scheduler
 from l7lb.scheduling.peak_ewma import PeakEwma
 
@@ -22,6 +22,17 @@ class FakeServer:
         return self.name
 
 
+class Open(Counters):
+    """Sessions that a test counts by hand."""
+
+    def __init__(self, sessions: Counter[int]) -> None:
+        super().__init__()
+        self.sessions = sessions
+
+    def active(self, index: int) -> int:
+        return self.sessions[index]
+
+
 class World:
     """Open sessions, clock and dice."""
 
@@ -29,7 +40,7 @@ class World:
         self.open: Counter[int] = Counter()
         self.clock = ManualClock()
         self.random = random or Random(7).random
-        self.inputs = Inputs(lambda index: self.open[index], self.random, self.clock.now)
+        self.inputs = Inputs(Open(self.open), self.random, self.clock.now)
 
 
 def servers(*weights: float) -> list[FakeServer]:

@@ -19,7 +19,7 @@ from l7lb_protocols.facts import Facts
 from l7lb_protocols.http.forwarded import ClientInfo, ForwardPolicy
 from l7lb_protocols.http.scanner import RequestScanner, ResponseScanner
 from l7lb_protocols.http.session import HttpSession, HttpSettings
-from l7lb_protocols.wire import FAILED, PENDING, READY, SERVER, Decision, Exchange
+from l7lb_protocols.wire import FAILED, PENDING, READY, SERVER, Decision, Exchange, Wire
 
 SIDES = ("client", "server")
 CODES = {READY: "ready", PENDING: "pending", FAILED: "failed"}
@@ -61,20 +61,17 @@ class BrokenLaw(AssertionError):
     """The session asked for what no session may ask."""
 
 
-class RecordingWire:
+class RecordingWire(Wire):
     """Writes every wish down, answers as told, and holds the session to the law of `wire.Wire`."""
 
     def __init__(
         self, decision: Decision, connects: Iterable[int] = (), retries: Iterable[int] = ()
     ) -> None:
+        super().__init__()
         self.lines: list[str] = []
         self.decision = decision
         self.connects = list(connects)
         self.retries = list(retries)
-        self.failure = 503
-        self.set_cookie = b""
-        self.draining = False
-        self.full = False
         self.phase_now = 0
         self.open = True
         self.has_server = False

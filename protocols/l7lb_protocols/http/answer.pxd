@@ -1,8 +1,10 @@
 cimport cython
 
 from l7lb_protocols.http.chunked cimport ChunkScanner
+from l7lb_protocols.http.forwarded cimport Forwarding
 from l7lb_protocols.http.response cimport ResponseScanner
 from l7lb_protocols.http.scanner cimport RequestScanner
+from l7lb_protocols.wire cimport Decision, Session, Wire
 
 cdef int CLIENT, SERVER, OUTCOME_FAILED, OUTCOME_OK, PHASE_BETWEEN, PHASE_FIRST_BYTE, PHASE_TUNNEL
 cdef int CHUNKED, LENGTH, NO_BODY, MAX_INTERIM
@@ -19,17 +21,15 @@ cdef class HttpSettings:
     cdef readonly long long max_body, max_pipeline
 
 
-cdef class AnswerSide:
-    cdef readonly object wire, client, forwarding
+cdef class AnswerSide(Session):
+    cdef readonly Wire wire
+    cdef readonly Forwarding forwarding
+    cdef readonly object client
     cdef readonly HttpSettings settings
     cdef readonly int ask, answer
     cdef readonly bint closing, keep, body_sent
     cdef readonly bytes pending, early, raw, head
-    cdef object decision
-    cdef readonly int minor, status, tries
-    cdef readonly bytes method, target, host, request_id
-    cdef readonly object agent, referer
-    cdef readonly str flags
+    cdef Decision decision
     cdef long long _left
     cdef int _interim, _half_closed
     cdef bint _server_keep, _in_head, _held, _same_tried, _client_ended
@@ -44,8 +44,9 @@ cdef class AnswerSide:
         status=int, framing=int, out=bytes, body=bytes, size=Py_ssize_t, left=cython.longlong
     )
     cdef _final(self, ResponseScanner head, bytes data, Py_ssize_t end)
-    @cython.locals(added=bytes, drop=int)
+    @cython.locals(added=bytes, drop=int, decision=Decision)
     cdef bytes _response_head(self, ResponseScanner head)
+    @cython.locals(cookie=bytes)
     cdef bytes _set_cookie(self)
     @cython.locals(end=Py_ssize_t, output=bytes, chunks=ChunkScanner)
     cdef _server_chunks(self, bytes data, Py_ssize_t start, bytes head)
@@ -53,7 +54,7 @@ cdef class AnswerSide:
     cdef _tunnel(self, ResponseScanner head, bytes data, Py_ssize_t end)
     cdef _finish(self, bint leftover)
     cdef _end_exchange(self)
-    cdef _reply_locally(self, decision)
+    cdef _reply_locally(self, Decision decision)
     cdef _refuse(self, int status, reason)
     cdef _fail(self, int status, int outcome)
     cdef _cut(self, int outcome)

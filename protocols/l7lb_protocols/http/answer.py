@@ -37,6 +37,7 @@ from l7lb_protocols.wire import (
     PHASE_TUNNEL,
     SERVER,
     Decision,
+    Session,
     Wire,
 )
 
@@ -64,10 +65,11 @@ class HttpSettings:
         self.max_pipeline = max_pipeline
 
 
-class AnswerSide:
-    """The public attributes are for the access log (`wire.Exchange`)."""
+class AnswerSide(Session):
+    """What both halves share; see `wire.Session` for who calls what."""
 
     def __init__(self, wire: Wire, settings: HttpSettings, client: ClientInfo) -> None:
+        super().__init__()
         self.wire = wire
         self.settings = settings
         self.client = client
@@ -83,17 +85,7 @@ class AnswerSide:
         self.head = b""
         """The request head as it is forwarded."""
         self.decision: Decision | None = None
-        self.minor = 1
-        self.method = b""
-        self.target = b""
-        self.host = b""
-        self.agent: bytes | None = None
-        self.referer: bytes | None = None
-        self.status = 0
         self.body_sent = False
-        self.tries = 0
-        self.flags = ""
-        self.request_id = b""
         self._left = 0
         self._interim = 0
         self._server_keep = False

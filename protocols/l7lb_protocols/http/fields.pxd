@@ -1,5 +1,7 @@
 cimport cython
 
+from l7lb_protocols.facts cimport Facts
+
 ctypedef const unsigned char* octets
 
 cdef bytes LOWER_TABLE
@@ -7,7 +9,7 @@ cdef octets LOWER
 cdef int HIDDEN, REMOVED, CONTENT_LENGTH, TRANSFER_ENCODING, HOP_BY_HOP, WIDTH
 
 
-cdef class FieldSpans:
+cdef class FieldSpans(Facts):
     cdef readonly int max_fields
     cdef int[::1] _spans
     cdef bytes _data
@@ -28,7 +30,7 @@ cdef class FieldSpans:
     @cython.locals(p=octets, start=Py_ssize_t)
     cdef bytes _value(self, int k)
     cdef bytes _joined(self, bytes name, bytes separator)
-    cpdef header(self, bytes name)
+    cpdef bytes header(self, bytes name)
     cpdef list fields(self)
     @cython.locals(p=octets, k=int, at=Py_ssize_t, end=Py_ssize_t)
     cdef list _listed(self, int skip)

@@ -5,6 +5,7 @@ Compiled when a compiler is there (fields.pxd). It must not know how a head is s
 
 from array import array
 
+from l7lb_protocols.facts import Facts
 from l7lb_protocols.http import grammar
 
 LOWER_TABLE = grammar.LOWER
@@ -19,10 +20,15 @@ WIDTH = 5
 """Offsets of one field: name start and end, value start and end, kind (grammar)."""
 
 
-class FieldSpans:
-    """Fields of one head. All answers are about the last scan that returned an offset."""
+class FieldSpans(Facts):
+    """Fields of one head. All answers are about the last scan that returned an offset.
+
+    A C type has one base, so the facts of a request stand below all that reads heads; a response
+    leaves them empty.
+    """
 
     def __init__(self, max_fields: int) -> None:
+        super().__init__()
         self.max_fields = max_fields
         self._spans = array("i", bytes(4 * WIDTH * (max_fields + 1)))
         self._data = b""

@@ -9,7 +9,7 @@ cdef int TOKEN, PLAIN, QUERY, NAME, MAX_METHOD, MAX_TARGET
 
 
 cdef class RequestLine(HeadScanner):
-    cdef readonly bytes method, target, path, query, host, authority
+    cdef readonly bytes target, authority
     cdef readonly int minor
     cdef readonly bint encoded_slash
     cdef bytes _absolute

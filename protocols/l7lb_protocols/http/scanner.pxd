@@ -1,5 +1,6 @@
 cimport cython
 
+from l7lb_protocols.facts cimport Facts
 from l7lb_protocols.http.fields cimport octets
 from l7lb_protocols.http.request_line cimport RequestLine
 
@@ -10,8 +11,6 @@ cdef int CLOSE, KEEP_ALIVE, NAMED, ASKS_UPGRADE
 cdef class RequestScanner(RequestLine):
     cdef readonly bytes upgrade
     cdef readonly bint keep_alive, expect_continue
-    cdef public str source
-    cdef public bytes sni, tls_name, account, recipient
     cdef Py_ssize_t _line_at
 
     cdef void _clear(self, bytes data)
@@ -21,9 +20,9 @@ cdef class RequestScanner(RequestLine):
     cdef Py_ssize_t _parse(self, bytes data, Py_ssize_t start, Py_ssize_t n) except -1
     @cython.locals(options=int)
     cdef void _settle(self) except *
-    cpdef cookie(self, bytes name)
-    cpdef argument(self, bytes name)
+    cpdef bytes cookie(self, bytes name)
+    cpdef bytes argument(self, bytes name)
     @cython.locals(skip=int, begin=Py_ssize_t, parts=list)
     cpdef bytes forward(self, bytes added, int drop=*, bytes path=*, bytes host=*, bint upgrade=*)
     cdef bytes _new_line(self, bytes path)
-    cpdef RequestScanner detach(self)
+    cpdef Facts detach(self)

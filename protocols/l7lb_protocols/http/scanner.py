@@ -59,7 +59,7 @@ ASKS_UPGRADE = grammar.ASKS_UPGRADE
 
 
 class RequestScanner(RequestLine):
-    """Reads request heads one after the other; satisfies `facts.Facts`.
+    """Reads request heads one after the other.
 
     `max_head` bytes and `max_fields` lines at most (431), a target of 8 KiB (414).
     `encoded_slash`: let `%2F` and `%5C` pass in paths. `underscores`: let field names with `_`
@@ -78,8 +78,6 @@ class RequestScanner(RequestLine):
         super().__init__(max_head, max_fields, encoded_slash)
         self._underscores = underscores
         self._client_name = client_name.lower()
-        self.source = ""
-        self.sni = self.tls_name = self.account = self.recipient = b""
         self._clear(b"")
 
     def _clear(self, data: bytes) -> None:

@@ -3,6 +3,7 @@ cimport cython
 from l7lb_protocols.http.answer cimport AnswerSide
 from l7lb_protocols.http.chunked cimport ChunkScanner
 from l7lb_protocols.http.scanner cimport RequestScanner
+from l7lb_protocols.wire cimport Decision
 
 cdef int CLIENT, SERVER, FAILED, PENDING, READY
 cdef int OUTCOME_CANCELLED, OUTCOME_FAILED, OUTCOME_OK, OUTCOME_TIMEOUT
@@ -18,7 +19,9 @@ cdef class HttpSession(AnswerSide):
     cdef _requests(self, bytes data)
     cdef _await_head(self)
     cdef _refuse_unread(self, int status, reason)
-    @cython.locals(limit=cython.longlong, head=RequestScanner, added=bytes, once=bint)
+    @cython.locals(
+        limit=cython.longlong, head=RequestScanner, added=bytes, once=bint, decision=Decision
+    )
     cdef Py_ssize_t _request(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
     cdef _introduce(self, RequestScanner head)
     cdef _note(self, RequestScanner head, bytes raw)

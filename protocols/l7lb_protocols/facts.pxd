@@ -1,0 +1,8 @@
+cdef class Facts:
+    cdef public bytes host, path, query, method, sni, tls_name, account, recipient
+    cdef public str source
+
+    cpdef bytes header(self, bytes name)
+    cpdef bytes cookie(self, bytes name)
+    cpdef bytes argument(self, bytes name)
+    cpdef Facts detach(self)
