@@ -38,6 +38,7 @@ HOT = [
     "l7lb/pool/budget.py",
     "l7lb/pool/slot.py",
     "l7lb/pool/server.py",
+    "l7lb/pool/queue.py",
     "l7lb/pool/pool.py",
     "l7lb/net/line_buffer.py",
     "l7lb/net/log_lines.py",

@@ -1,5 +1,5 @@
 from l7lb.net.line_buffer cimport LineBuffer
-from l7lb.net.log_lines cimport Record
+from l7lb.net.log_lines cimport Record, write_combined, write_json
 
 cdef Py_ssize_t CHUNK_BYTES
 

@@ -8,7 +8,7 @@ from l7lb.net.stream cimport Stream
 from l7lb.pool.pool cimport Pool
 from l7lb.pool.server cimport Server
 from l7lb.pool.slot cimport Slot
-from l7lb.routing.table cimport RoutingTable
+from l7lb.routing.table cimport Candidate, RoutingTable
 from l7lb_protocols.facts cimport Facts
 from l7lb_protocols.wire cimport Decision, Exchange
 
@@ -31,7 +31,7 @@ cdef class Driver(Flow):
     cdef double _first_byte, _stalled_since
     cdef long long _moved
 
-    @cython.locals(plan=RoutePlan, service=Service, current=Service)
+    @cython.locals(plan=RoutePlan, service=Service, found=Candidate)
     cpdef Decision decide(self, Facts facts)
     @cython.locals(plan=RoutePlan, pool=Pool)
     cpdef int connect(self, Facts facts, bint careful) except -1
@@ -45,7 +45,7 @@ cdef class Driver(Flow):
     cdef _note_failure(self, error)
     cpdef int retry(self, Facts facts, bint same) except -1
     @cython.locals(slot=Slot, now=double)
-    cpdef answered(self, int status, cookies)
+    cpdef answered(self, int status, Facts answer)
     @cython.locals(slot=Slot, stream=Stream, idle=IdleConnections)
     cpdef release(self, int outcome, bint reusable)
     cdef double _idle_s(self)

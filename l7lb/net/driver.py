@@ -7,7 +7,6 @@ moves the bytes. It knows no protocol.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from l7lb.errors import NoServer
@@ -70,30 +69,31 @@ class Driver(Flow):
     # ------------------------------------------------------------------ Wire: deciding
 
     def decide(self, facts: Facts) -> Decision:
-        host = self.host
-        service = self.service
-        current = host.services.get(service.name)
-        if current is not None:
-            self.service = service = current
+        self.service = service = self.service.latest.service
         self._started = self._poller.now_s
         self._gave_up = False
         self.set_cookie = b""
         if self._tried:
             self._tried = []
-        route = service.table.match(facts)
-        if route is None:
+        found = service.table.find(facts)
+        if found is None:
             self._plan = None
             self._limits = service.limits
             return NO_ROUTE
-        plan = service.plans[id(route)]
+        plan = service.plans[found.position]
         self._plan = plan
         self._limits = plan.limits
-        return plan.decide(facts, host.random)
+        if plan.fixed is not None:
+            return plan.fixed
+        return plan.decide(facts, self.host.random)
 
     def connect(self, facts: Facts, careful: bool) -> int:
         plan = self._plan
         assert plan is not None
-        self._pool = pool = plan.choose(self.host.random)
+        pool = plan.pool
+        if pool is None:
+            pool = plan.choose(self.host.random)
+        self._pool = pool
         pool.count_request()
         return self._take(pool, facts, careful)
 
@@ -171,14 +171,14 @@ class Driver(Flow):
             self._counters.count(self._tried[-1].index, RETRIES)
         return self._take(pool, facts, True)
 
-    def answered(self, status: int, cookies: Callable[[bytes], bytes | None]) -> None:
+    def answered(self, status: int, answer: Facts) -> None:
         now = self._poller.now_s
         self._first_byte = now - self._started
         slot = self._slot
         if slot is not None:
             slot.first_byte()
             learns = self._pool.learns if self._pool is not None else b""
-            value = cookies(learns) if learns else None
+            value = answer.cookie(learns) if learns else None
             if value:
                 slot.learn(value)
 
@@ -253,7 +253,7 @@ class Driver(Flow):
         )
         if service.log is not None:
             record = self._record(session, server)
-            record.time_s = self.host.wall_offset_s + now
+            record.time_s = self._poller.wall_offset_s + now
             record.total_s = total_s
             service.log.record(record)
         self._started = 0.0

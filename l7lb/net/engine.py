@@ -84,7 +84,6 @@ class Engine:
         self._mirror = Mirror(self)
         self._ticks = 0
         self._request_ids = RequestIds(os.urandom(6).hex().encode())
-        self.wall_offset_s = time.time() - time.monotonic()
         self._timer = loop.call_later(TICK_S, self._tick)
 
     # ------------------------------------------------------------------ configuration
@@ -105,9 +104,7 @@ class Engine:
             self._retire(self.pools.pop(name).servers)
         self._apply_logs(spec, new_logs)
         self.services = {
-            name: Service(
-                service, indices.services[name], self.pools, self._logs.get(name), self._request_ids
-            )
+            name: self._new_service(service, indices.services[name])
             for name, service in spec.services.items()
         }
         self._spec = spec
@@ -119,6 +116,14 @@ class Engine:
             if name in spec.services and position < len(spec.services[name].listen):
                 listen = spec.services[name].listen[position]
                 listener.configure(spec.services[name], listen, stores.get((name, position)))
+
+    def _new_service(self, spec: ServiceSpec, number: int) -> Service:
+        access_log = self._logs.get(spec.name)
+        service = Service(spec, number, self.pools, access_log, self._request_ids)
+        old = self.services.get(spec.name)
+        if old is not None:
+            old.latest.become(service)
+        return service
 
     def _certificates(self, spec: ClusterSpec) -> dict[tuple[str, int], CertificateStore]:
         return {
@@ -247,7 +252,7 @@ class Engine:
     def _tick(self) -> None:
         self._timer = self.loop.call_later(TICK_S, self._tick)
         now = self.poller.now_s = time.monotonic()
-        self.wall_offset_s = time.time() - now
+        self.poller.wall_offset_s = time.time() - now
         for pool in self.pools.values():
             pool.tick()
         for access_log in self._logs.values():

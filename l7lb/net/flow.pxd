@@ -8,6 +8,7 @@ from l7lb.pool.slot cimport Slot
 from l7lb_protocols.wire cimport Session, Wire
 
 cdef int CLIENT, SERVER, PHASE_NONE, FULL, HOLD
+cdef Py_ssize_t HIGH_WATER, SPLICE_MIN
 
 
 cdef class Flow(Wire):
@@ -26,7 +27,7 @@ cdef class Flow(Wire):
     cdef Slot _slot
     cdef long long[2] _left
     cdef list _splice
-    cdef bint _lingering, _closing
+    cdef bint _is_splicing, _lingering, _closing
     cdef double _started
     cdef long long _bytes_in, _bytes_out
 

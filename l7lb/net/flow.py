@@ -43,6 +43,7 @@ class Flow(Wire):
         self._slot: Slot | None = None
         self._left = [0, 0]
         self._splice: list[Splice | None] = [None, None]
+        self._is_splicing = False
         self._lingering = False
         self._closing = False
         self._started = 0.0
@@ -225,6 +226,7 @@ class Flow(Wire):
         origin, target = (client, server) if source == CLIENT else (server, client)
         target.flush()
         if target.queued == 0 and not origin.at_eof:
+            self._is_splicing = True
             self._splice[source] = Splice(origin, target, left, self, self.host.pipes)
 
     def relay_moved(self, splice: Splice, count: int) -> None:
@@ -246,11 +248,13 @@ class Flow(Wire):
 
     def _stop_relays(self) -> None:
         self._left[CLIENT] = self._left[SERVER] = 0
-        for source in (CLIENT, SERVER):
-            splice = self._splice[source]
-            if splice is not None:
-                self._splice[source] = None
-                splice.stop()
+        if self._is_splicing:
+            self._is_splicing = False
+            for source in (CLIENT, SERVER):
+                splice = self._splice[source]
+                if splice is not None:
+                    self._splice[source] = None
+                    splice.stop()
 
 
 def blocks(stream: ByteStream) -> bool:

@@ -60,8 +60,6 @@ class Host(Protocol):
     draining: bool
     accept_batch: int
     """Connections that a listener takes in one go."""
-    wall_offset_s: float
-    """Wall clock less monotonic clock."""
     now: Callable[[], float]
     random: Callable[[], float]
 

@@ -7,6 +7,7 @@ holds them to it.
 from __future__ import annotations
 
 import os
+import select
 import socket
 
 Peer = tuple[str, int]
@@ -32,6 +33,27 @@ def transmit(fd: int, data: bytes) -> int:
         return os.write(fd, data)
     except BlockingIOError:
         return 0
+
+
+class Readiness:
+    """What an epoll set says is ready, without an object for each event."""
+
+    def __init__(self, epoll: select.epoll) -> None:
+        self._epoll = epoll
+        self._events: list[tuple[int, int]] = []
+
+    def wait(self, most: int) -> int:
+        """How many descriptors are ready now, `most` at most (256); `fd` and `events` tell of each
+        until the next call. Raises OSError."""
+        self._events = self._epoll.poll(0, most)
+        return len(self._events)
+
+    def fd(self, number: int) -> int:
+        return self._events[number][0]
+
+    def events(self, number: int) -> int:
+        """Bits of select.EPOLL…."""
+        return self._events[number][1]
 
 
 def accept(listener: socket.socket) -> tuple[socket.socket, Peer] | None:

@@ -66,6 +66,27 @@ cpdef Py_ssize_t transmit(int fd, bytes data) except -1:
     return 0
 
 
+cdef class Readiness:
+    """What an epoll set says is ready, without an object for each event."""
+
+    def __init__(self, epoll):
+        self._epoll = epoll.fileno()
+
+    cpdef int wait(self, int most) except -1:
+        """How many descriptors are ready now, `most` at most (256); `fd` and `events` tell of each
+        until the next call."""
+        cdef int count = epoll_wait(self._epoll, self._arrived, most if most < MOST else MOST, 0)
+        if count < 0 and errno != EINTR:
+            broken()
+        return count if count > 0 else 0
+
+    cpdef int fd(self, int number):
+        return self._arrived[number].data.fd
+
+    cpdef unsigned int events(self, int number):
+        return self._arrived[number].events
+
+
 cpdef object accept(listener):
     """A client's non-blocking socket with its address as text and its port; None: nobody waits."""
     cdef sockaddr_storage room

@@ -1,3 +1,7 @@
+cimport cython
+
+
+@cython.final
 cdef class LineBuffer:
     cdef readonly Py_ssize_t size
     cdef char* _data

@@ -1,5 +1,9 @@
 cimport cython
 
+from l7lb.net.kernel cimport Readiness
+
+cdef int BATCH
+
 
 cdef class Pollable:
     cpdef ready(self, int events)
@@ -8,8 +12,9 @@ cdef class Pollable:
 
 cdef class Poller:
     cdef readonly object loop
-    cdef public double now_s
+    cdef public double now_s, wall_offset_s
     cdef object _epoll
+    cdef Readiness _ready
     cdef list _watched
     cdef list _writers
     cdef bint _dispatching
@@ -23,5 +28,5 @@ cdef class Poller:
     cdef _serve(self, int fd, Pollable pollable, int events)
     @cython.locals(writer=Pollable)
     cpdef _flush(self)
-    @cython.locals(watched=list, forgotten=set, fd=int, events=int, pollable=Pollable)
+    @cython.locals(ready=Readiness, watched=list, forgotten=set, fd=int, number=int, pollable=Pollable)
     cpdef _dispatch(self)

@@ -12,6 +12,8 @@ import logging
 import select
 import time
 
+from l7lb.net.kernel import Readiness
+
 READ = select.EPOLLIN | select.EPOLLRDHUP
 WRITE = select.EPOLLOUT
 BROKEN = select.EPOLLERR | select.EPOLLHUP
@@ -39,7 +41,10 @@ class Poller:
         self.now_s = time.monotonic()
         """Monotonic time at the beginning of this round: good enough for deadlines and logs, and
         free. The engine's tick keeps it going when no socket is ready."""
+        self.wall_offset_s = time.time() - self.now_s
+        """Wall clock less monotonic clock; the engine's tick keeps it true."""
         self._epoll = select.epoll()
+        self._ready = Readiness(self._epoll)
         self._watched: list[Pollable | None] = []
         """By descriptor."""
         self._writers: list[Pollable] = []
@@ -105,15 +110,17 @@ class Poller:
         self._epoll.close()
 
     def _dispatch(self) -> None:
+        ready = self._ready
         watched = self._watched
         forgotten = self._forgotten
         self.now_s = time.monotonic()
         self._dispatching = True
         try:
-            for fd, events in self._epoll.poll(0, BATCH):
+            for number in range(ready.wait(BATCH)):
+                fd = ready.fd(number)
                 pollable = watched[fd]
                 if pollable is not None and not (forgotten and fd in forgotten):
-                    self._serve(fd, pollable, events)
+                    self._serve(fd, pollable, ready.events(number))
         finally:
             self._dispatching = False
             self._forgotten.clear()

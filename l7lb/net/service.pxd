@@ -23,6 +23,15 @@ cdef class RoutePlan:
     cdef Decision _plain(self)
 
 
+cdef class Service
+
+
+cdef class Latest:
+    cdef readonly Service service
+
+    cpdef become(self, Service service)
+
+
 cdef class Service:
     cdef readonly object spec
     cdef readonly AccessLog log
@@ -30,5 +39,6 @@ cdef class Service:
     cdef readonly RoutingTable table
     cdef readonly str name
     cdef readonly Py_ssize_t number
-    cdef readonly dict plans
+    cdef readonly list plans
+    cdef public Latest latest
     cdef readonly tuple limits

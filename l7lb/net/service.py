@@ -135,6 +135,19 @@ def _edit(wanted: HeaderEdits) -> Callable[[Fields], Fields] | None:
     return partial(edits.apply, edits=wanted) if wanted else None
 
 
+class Latest:
+    """Holds the service of one name that a reload has put in place last. All of that name share
+    it, so a connection finds the newest without keeping those between alive."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    def become(self, service: Service) -> None:
+        """From now on this one."""
+        service.latest = self
+        self.service = service
+
+
 class Service:
     """`number` is the service's place in the shared counters."""
 
@@ -151,7 +164,9 @@ class Service:
         self.number = number
         self.log = log
         self.table = RoutingTable(spec.routes)
-        self.plans = {id(route): RoutePlan(route, spec, pools) for route in spec.routes}
+        self.plans = [RoutePlan(route, spec, pools) for route in spec.routes]
+        """In the order of the file, as `table.find` counts them."""
+        self.latest = Latest(self)
         self.limits = phase_limits(spec.timeouts, FOREVER_S)
         self.settings = http_settings(spec, request_ids)
 

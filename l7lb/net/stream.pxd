@@ -4,6 +4,7 @@ from l7lb.net.kernel cimport receive, transmit
 from l7lb.net.poller cimport Pollable, Poller
 
 cdef int READ, WRITE, BROKEN
+cdef Py_ssize_t PROMPT_SIZE
 
 
 cdef class Stream(Pollable):

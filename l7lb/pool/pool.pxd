@@ -1,16 +1,21 @@
 cimport cython
 
 from l7lb.pool.budget cimport RetryBudget
+from l7lb.pool.queue cimport WaitingLine
 from l7lb.pool.server cimport Server
 from l7lb.pool.slot cimport Home, Slot
 from l7lb.ports cimport Counters
 from l7lb_protocols.facts cimport Facts
 
 
+cdef object OK, CANCELLED
+
+
 cdef class Pool(Home):
     cdef readonly object env
     cdef public list servers
-    cdef public object on_outlier, on_learn, pins, selection, line, spec
+    cdef public object on_outlier, on_learn, pins, selection, spec
+    cdef readonly WaitingLine line
     cdef public RetryBudget budget
     cdef public bytes learns
     cdef readonly str name

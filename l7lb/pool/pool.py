@@ -25,6 +25,9 @@ from l7lb_protocols.facts import Facts
 
 __all__ = ["Pool", "PoolEnvironment"]
 
+OK = Outcome.OK
+CANCELLED = Outcome.CANCELLED
+
 
 class Pool(Home):
     """One pool in one worker. Call `tick` about ten times a second.
@@ -100,11 +103,11 @@ class Pool(Home):
         """Called by the slot, once."""
         server.sessions -= 1
         self._counters.add(server.index, -1)
-        if outcome is Outcome.OK:
+        if outcome is OK:
             record = server.outlier
             if record.errors:
                 record.succeeded()
-        elif outcome is not Outcome.CANCELLED:
+        elif outcome is not CANCELLED:
             self._note_failure(server, outcome)
         if self.line.length:
             self._serve()

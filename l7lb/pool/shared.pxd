@@ -14,7 +14,7 @@ cdef class SharedCounters(Counters):
     cdef Py_ssize_t _slot_cells, _services, _own, _own_services
 
     cpdef long long active(self, Py_ssize_t index) except? -1
-    cpdef int add(self, Py_ssize_t index, long long delta) except -1
+    cpdef add(self, Py_ssize_t index, long long delta)
     cpdef void count(self, Py_ssize_t index, Py_ssize_t cell)
     @cython.locals(at=Py_ssize_t)
     cpdef void opened(self, Py_ssize_t service)

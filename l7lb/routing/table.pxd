@@ -2,6 +2,10 @@ cimport cython
 
 from l7lb_protocols.facts cimport Facts
 
+ctypedef const unsigned char* octets
+
+cdef int HEADER, QUERY, COOKIE, SLASH
+
 
 cdef class ValueTest:
     cdef readonly int kind
@@ -14,6 +18,7 @@ cdef class ValueTest:
 
 cdef class Candidate:
     cdef readonly object route
+    cdef readonly Py_ssize_t position
     cdef readonly object expression
     cdef readonly frozenset methods
     cdef readonly tuple values
@@ -29,13 +34,13 @@ cdef class Node:
     cdef readonly bytes prefix_lengths
     cdef readonly list expressions
     cdef readonly list others
-    cpdef object add(self, object route)
+    cpdef object add(self, Candidate candidate)
 
-    @cython.locals(candidate=Candidate)
-    cdef object find(self, bytes path, Facts facts)
+    @cython.locals(candidate=Candidate, found=Candidate)
+    cdef Candidate find(self, bytes path, Facts facts)
 
-    @cython.locals(lengths=bytes, known=Py_ssize_t, end=Py_ssize_t)
-    cdef object find_prefix(self, bytes path, Facts facts)
+    @cython.locals(p=octets, lengths=octets, end=Py_ssize_t, found=Candidate)
+    cdef Candidate find_prefix(self, bytes path, Facts facts)
 
 
 cdef class RoutingTable:
@@ -46,14 +51,17 @@ cdef class RoutingTable:
     cdef Node any_host
     cdef Node node(self, object entry)
 
-    @cython.locals(path=bytes, host=bytes, node=Node)
+    @cython.locals(found=Candidate)
     cpdef object match(self, Facts facts)
 
-    @cython.locals(lengths=bytes, size=Py_ssize_t, at=Py_ssize_t, node=Node)
-    cdef object match_suffix(self, bytes host, bytes path, Facts facts)
+    @cython.locals(path=bytes, host=bytes, node=Node, found=Candidate)
+    cpdef Candidate find(self, Facts facts)
+
+    @cython.locals(lengths=bytes, size=Py_ssize_t, at=Py_ssize_t, node=Node, found=Candidate)
+    cdef Candidate match_suffix(self, bytes host, bytes path, Facts facts)
 
 
 @cython.locals(candidate=Candidate)
-cdef object first(list candidates, Facts facts)
+cdef Candidate first(list candidates, Facts facts)
 
 cdef bytes with_length(bytes lengths, Py_ssize_t length)

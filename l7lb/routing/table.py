@@ -16,6 +16,7 @@ from l7lb_protocols.facts import Facts
 HEADER = 0
 QUERY = 1
 COOKIE = 2
+SLASH = 47
 
 
 class ValueTest:
@@ -44,9 +45,11 @@ class ValueTest:
 class Candidate:
     """A rule, with what is left to check once host and path are known."""
 
-    def __init__(self, route: RouteSpec) -> None:
+    def __init__(self, route: RouteSpec, position: int) -> None:
         match = route.match
         self.route = route
+        self.position = position
+        """Among the table's routes."""
         self.expression = match.path.pattern if match.path.kind is PathKind.REGEX else None
         self.methods = frozenset(match.methods) if match.methods else None
         self.values = (
@@ -79,9 +82,8 @@ class Node:
         self.expressions: list[Candidate] = []
         self.others: list[Candidate] = []
 
-    def add(self, route: RouteSpec) -> None:
-        path = route.match.path
-        candidate = Candidate(route)
+    def add(self, candidate: Candidate) -> None:
+        path = candidate.route.match.path
         if path.kind is PathKind.EXACT:
             self.exact.setdefault(path.text, []).append(candidate)
         elif path.kind is PathKind.PREFIX and not is_root(path):
@@ -92,48 +94,48 @@ class Node:
         else:
             self.others.append(candidate)
 
-    def find(self, path: bytes, facts: Facts) -> RouteSpec | None:
+    def find(self, path: bytes, facts: Facts) -> Candidate | None:
         if self.exact:
-            route = first(self.exact.get(path), facts)
-            if route is not None:
-                return route
+            found = first(self.exact.get(path), facts)
+            if found is not None:
+                return found
         if self.prefixes:
-            route = self.find_prefix(path, facts)
-            if route is not None:
-                return route
+            found = self.find_prefix(path, facts)
+            if found is not None:
+                return found
         if self.expressions:
             for candidate in self.expressions:
                 expression = candidate.expression
                 if expression is None or expression.fullmatch(path) is None:
                     continue
                 if candidate.holds(facts):
-                    return candidate.route
+                    return candidate
         return first(self.others, facts)
 
-    def find_prefix(self, path: bytes, facts: Facts) -> RouteSpec | None:
+    def find_prefix(self, path: bytes, facts: Facts) -> Candidate | None:
         """Tries the path, then the path up to each `/` from the right, down to one byte."""
+        p = path
         lengths = self.prefix_lengths
-        known = len(lengths)
         end = len(path)
-        if end < known and lengths[end]:
-            route = first(self.prefixes.get(path), facts)
-            if route is not None:
-                return route
-        end = path.rfind(b"/", 0, min(end, known))
-        while end > 0:
-            if lengths[end]:
-                route = first(self.prefixes.get(path[:end]), facts)
-                if route is not None:
-                    return route
-            end = path.rfind(b"/", 0, end)
+        if end < len(self.prefix_lengths) and lengths[end]:
+            found = first(self.prefixes.get(path), facts)
+            if found is not None:
+                return found
+        end = min(end, len(self.prefix_lengths))
+        while end > 1:
+            end -= 1
+            if p[end] == SLASH and lengths[end]:
+                found = first(self.prefixes.get(p[:end]), facts)
+                if found is not None:
+                    return found
         return None
 
 
-def first(candidates: list[Candidate] | None, facts: Facts) -> RouteSpec | None:
+def first(candidates: list[Candidate] | None, facts: Facts) -> Candidate | None:
     if candidates is not None:
         for candidate in candidates:
             if candidate.holds(facts):
-                return candidate.route
+                return candidate
     return None
 
 
@@ -158,7 +160,7 @@ class RoutingTable:
         self.suffix_lengths = b""
         self.any_host = Node()
         for entry in entries(self.routes):
-            self.node(entry).add(entry.route)
+            self.node(entry).add(Candidate(entry.route, entry.rank.position))
 
     def node(self, entry: Entry) -> Node:
         if not entry.host:
@@ -171,21 +173,26 @@ class RoutingTable:
 
     def match(self, facts: Facts) -> RouteSpec | None:
         """The first rule in the order of `precedence` that holds; None when none does."""
+        found = self.find(facts)
+        return found.route if found is not None else None
+
+    def find(self, facts: Facts) -> Candidate | None:
+        """As `match`, with the rule's position."""
         path = facts.path
         if self.hosts or self.suffixes:
             host = facts.host
             node = self.hosts.get(host)
             if node is not None:
-                route = node.find(path, facts)
-                if route is not None:
-                    return route
+                found = node.find(path, facts)
+                if found is not None:
+                    return found
             if self.suffixes:
-                route = self.match_suffix(host, path, facts)
-                if route is not None:
-                    return route
+                found = self.match_suffix(host, path, facts)
+                if found is not None:
+                    return found
         return self.any_host.find(path, facts)
 
-    def match_suffix(self, host: bytes, path: bytes, facts: Facts) -> RouteSpec | None:
+    def match_suffix(self, host: bytes, path: bytes, facts: Facts) -> Candidate | None:
         """Tries `.b.example.org`, then `.example.org`, … for the host `a.b.example.org`."""
         lengths = self.suffix_lengths
         size = len(host)
@@ -194,8 +201,8 @@ class RoutingTable:
             if lengths[size - at]:
                 node = self.suffixes.get(host[at:])
                 if node is not None:
-                    route = node.find(path, facts)
-                    if route is not None:
-                        return route
+                    found = node.find(path, facts)
+                    if found is not None:
+                        return found
             at = host.find(b".", at + 1)
         return None

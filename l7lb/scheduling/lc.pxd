@@ -9,5 +9,10 @@ cdef class Seat:
     cdef public double cost, turn
 
 
-@cython.locals(seat=Seat, best=Seat, least=double, load=double)
-cpdef Seat least_loaded(list seats, Counters counters, exclude)
+cdef class Row:
+    cdef readonly list seats
+    cdef Counters _counters
+    cdef double _turn
+
+    @cython.locals(seat=Seat, best=Seat, least=double, load=double)
+    cpdef choose(self, exclude)

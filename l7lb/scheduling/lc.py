@@ -19,6 +19,32 @@ class Seat:
         self.turn = turn
 
 
+class Row:
+    """Seats that take turns."""
+
+    def __init__(self, seats: list[Seat], counters: Counters) -> None:
+        self.seats = seats
+        self._counters = counters
+        self._turn = 0.0
+
+    def choose(self, exclude: Collection[Candidate]) -> Candidate | None:
+        """The candidate with the smallest load, or of those the one whose turn came first."""
+        best: Seat | None = None
+        least = 0.0
+        for seat in self.seats:
+            if exclude and seat.candidate in exclude:
+                continue
+            load = self._counters.active(seat.index) * seat.cost
+            if best is None or load < least or (load == least and seat.turn < best.turn):
+                best = seat
+                least = load
+        if best is None:
+            return None
+        self._turn = max(self._turn, best.turn)
+        best.turn = self._turn + best.cost
+        return best.candidate
+
+
 class LeastConnections(Scheduler[C]):
     """Among equals the one whose turn is longest ago; a turn lasts one session's cost.
 
@@ -27,43 +53,21 @@ class LeastConnections(Scheduler[C]):
 
     def __init__(self, candidates: Sequence[C], inputs: Inputs) -> None:
         super().__init__(candidates, inputs)
-        self._counters = inputs.counters
-        self._turn = 0.0
         costs = [self.cost(each) for each in self.candidates]
-        self._seats = [
+        seats = [
             Seat(each, cost, inputs.random() * cost)
             for each, cost in zip(self.candidates, costs, strict=True)
         ]
+        self._row = Row(seats, inputs.counters)
 
     def cost(self, candidate: C) -> float:
         """What one open session weighs on this server."""
         return 1.0
 
     def choose(self, key: bytes | None, exclude: Collection[C] = ()) -> C | None:
-        best = least_loaded(self._seats, self._counters, exclude)
-        if best is None:
-            return None
-        self._turn = max(self._turn, best.turn)
-        best.turn = self._turn + best.cost
-        return cast("C", best.candidate)
+        return cast("C | None", self._row.choose(exclude))
 
     def reweigh(self) -> None:
-        for seat, candidate in zip(self._seats, self.candidates, strict=True):
+        for seat, candidate in zip(self._row.seats, self.candidates, strict=True):
             seat.index = candidate.index
             seat.cost = self.cost(candidate)
-
-
-def least_loaded(
-    seats: list[Seat], counters: Counters, exclude: Collection[Candidate]
-) -> Seat | None:
-    """The seat with the smallest load, or of those the one whose turn came first."""
-    best: Seat | None = None
-    least = 0.0
-    for seat in seats:
-        if exclude and seat.candidate in exclude:
-            continue
-        load = counters.active(seat.index) * seat.cost
-        if best is None or load < least or (load == least and seat.turn < best.turn):
-            best = seat
-            least = load
-    return best

@@ -32,7 +32,8 @@ class Facts:
         return None
 
     def cookie(self, name: bytes) -> bytes | None:
-        """Value of the first cookie `name` (case-sensitive, RFC 6265 §5.4); None if absent."""
+        """Value of the first cookie `name` (case-sensitive, RFC 6265 §5.4), or of the one that an
+        answer sets last; None if absent."""
         return None
 
     def argument(self, name: bytes) -> bytes | None:

@@ -19,7 +19,7 @@ cdef class Wire:
     cpdef Decision decide(self, Facts facts)
     cpdef int connect(self, Facts facts, bint careful) except -1
     cpdef int retry(self, Facts facts, bint same) except -1
-    cpdef answered(self, int status, cookies)
+    cpdef answered(self, int status, Facts answer)
     cpdef release(self, int outcome, bint reusable)
     cpdef mirror(self, bytes head, bytes body)
     cpdef phase(self, int phase)

@@ -105,8 +105,8 @@ class Wire:
         server within the budget."""
         raise NotImplementedError
 
-    def answered(self, status: int, cookies: Callable[[bytes], bytes | None]) -> None:
-        """The final response's head is there; `cookies(name)` gives what it sets."""
+    def answered(self, status: int, answer: Facts) -> None:
+        """The final response's head is there; `answer.cookie(name)` is what it sets."""
         raise NotImplementedError
 
     def release(self, outcome: int, reusable: bool) -> None:

@@ -19,10 +19,11 @@ DEADLINE_S = 20.0
 
 
 def record(number: int) -> Record:
-    return (
-        1764000000.0, "192.0.2.1", b"GET", b"/%d" % number, b"h", 1, 200, 10, 0.1, 0.1,
-        "www", "web", "a", b"id", None, None, 0, "",
-    )  # fmt: skip
+    made = Record()
+    made.method, made.target, made.host = b"GET", b"/%d" % number, b"h"
+    made.source, made.service, made.pool, made.server = "192.0.2.1", "www", "web", "a"
+    made.request_id, made.flags = b"id", ""
+    return made
 
 
 def targets(path: Path) -> list[str]:
@@ -50,6 +51,7 @@ def test_lines_come_without_more_traffic(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     log = AccessLog(AccessLogSpec(LogFormat.COMBINED, str(path)))
     log.record(record(1))
+    log.tick()
     until(lambda: path.stat().st_size > 0)
     log.close()
     assert path.read_bytes().count(b"\n") == 1
@@ -59,6 +61,7 @@ def test_rotation(tmp_path: Path) -> None:
     path, old = tmp_path / "access.log", tmp_path / "access.log.1"
     log = AccessLog(AccessLogSpec(LogFormat.JSON, str(path)))
     log.record(record(1))
+    log.tick()
     until(lambda: log.written == 1)
     path.rename(old)
     log.record(record(2))
@@ -74,7 +77,7 @@ def test_a_full_queue_drops_and_counts_and_never_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is a pipe that nobody reads."""
-    monkeypatch.setattr(access_log, "LIMIT", 2000)
+    monkeypatch.setattr(access_log, "LIMIT", 2)
     monkeypatch.setattr(access_log, "CLOSE_S", 0.1)
     path = tmp_path / "pipe"
     os.mkfifo(path)
@@ -95,6 +98,7 @@ def test_a_pipe_gets_whole_lines_in_pieces_that_do_not_mix(tmp_path: Path) -> No
     log = AccessLog(AccessLogSpec(LogFormat.JSON, str(path)))
     for number in range(100):
         log.record(record(number))
+    log.tick()
     until(lambda: log.written == 100)
     data = os.read(reader, 1 << 20)
     log.close()
@@ -122,13 +126,16 @@ def test_trouble_costs_lines_and_one_message(
     folder.rmdir()
     log.reopen()
     log.record(record(1))
+    log.tick()
     until(lambda: "access-log-failed" in caplog.text)
     for number in range(3):
         log.record(record(number))
+        log.tick()
         until(lambda number=number: log.dropped + log.written >= number + 2)  # type: ignore[misc]
     assert caplog.text.count("access-log-failed") == 1
     folder.mkdir()
     log.record(record(9))
+    log.tick()
     until(path.exists)
     log.close()
     assert targets(path) == ["/9"]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -115,3 +116,26 @@ def test_a_client_on_a_unix_socket(twin: ModuleType, tmp_path: Path) -> None:
         sock, peer = twin.accept(listener)
         sock.close()
         assert peer == ("127.0.0.1", 0)
+
+
+def test_readiness_tells_of_each_descriptor(twin: ModuleType, pair: Pair) -> None:
+    one, other = pair
+    with select.epoll() as epoll:
+        ready = twin.Readiness(epoll)
+        epoll.register(one, select.EPOLLIN)
+        epoll.register(other, select.EPOLLIN | select.EPOLLOUT)
+        other.send(b"x")
+        found = {ready.fd(n): ready.events(n) for n in range(ready.wait(256))}
+        assert found == {one.fileno(): select.EPOLLIN, other.fileno(): select.EPOLLOUT}
+        assert ready.wait(1) == 1
+        epoll.unregister(other)
+        one.recv(1)
+        assert ready.wait(256) == 0
+
+
+def test_readiness_of_a_closed_set_is_an_error(twin: ModuleType) -> None:
+    epoll = select.epoll()
+    ready = twin.Readiness(epoll)
+    epoll.close()
+    with pytest.raises((OSError, ValueError)):
+        ready.wait(256)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from l7lb.net.poller import READ, WRITE, Poller
+from l7lb.net.poller import READ, WRITE, Pollable, Poller
 from support.peers import within
 
 
@@ -20,10 +20,11 @@ async def poller() -> Iterator[Poller]:
     made.close()
 
 
-class Noted:
+class Noted(Pollable):
     """Remembers its events; does something at the first."""
 
     def __init__(self, act: object = None) -> None:
+        super().__init__()
         self.events: list[int] = []
         self.told = asyncio.Event()
         self._act = act

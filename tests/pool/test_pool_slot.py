@@ -2,13 +2,14 @@
 
 from l7lb.model import Address, ServerSpec
 from l7lb.pool.server import Server
-from l7lb.pool.slot import Outcome, Slot
+from l7lb.pool.slot import Home, Outcome, Slot
 
 
-class Home:
+class Noting(Home):
     """Notes what a slot says."""
 
     def __init__(self):
+        super().__init__()
         self.said = []
 
     def give_back(self, server, outcome):
@@ -22,7 +23,7 @@ class Home:
 
 
 def build(set_cookie=b"", taken_s=0.0):
-    home = Home()
+    home = Noting()
     return home, Slot(
         home, Server(ServerSpec("a", Address("10.0.0.1", 80)), 0, 0.0), set_cookie, taken_s
     )

@@ -242,11 +242,11 @@ def test_header_and_cookies():
     scanner = read(
         head(b"Set-Cookie: a=1; Path=/", b"X_y: 1", b"set-cookie: b=2", b"Set-Cookie: a=3")
     )
-    assert scanner.cookies_set(b"a") == b"3"
-    assert scanner.cookies_set(b"b") == b"2"
-    assert scanner.cookies_set(b"Path") is None
+    assert scanner.cookie(b"a") == b"3"
+    assert scanner.cookie(b"b") == b"2"
+    assert scanner.cookie(b"Path") is None
     assert scanner.header(b"x_y") == b"1"
-    assert read(head()).cookies_set(b"a") is None
+    assert read(head()).cookie(b"a") is None
 
 
 def test_remove():

@@ -13,7 +13,7 @@ the whole transcript, so that a difference reads like a page of the play.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from l7lb_protocols.facts import Facts
 from l7lb_protocols.http.forwarded import ClientInfo, ForwardPolicy
@@ -135,7 +135,7 @@ class RecordingWire(Wire):
         self.waits = code == PENDING
         return code
 
-    def answered(self, status: int, cookies: Callable[[bytes], bytes | None]) -> None:
+    def answered(self, status: int, answer: Facts) -> None:
         self._note(f"answered {status}")
 
     def release(self, outcome: int, reusable: bool) -> None:

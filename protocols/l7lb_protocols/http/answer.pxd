@@ -1,7 +1,8 @@
 cimport cython
 
 from l7lb_protocols.http.chunked cimport ChunkScanner
-from l7lb_protocols.http.forwarded cimport Forwarding
+from l7lb_protocols.http.fields cimport octets
+from l7lb_protocols.http.forwarded cimport ClientInfo, Forwarding
 from l7lb_protocols.http.response cimport ResponseScanner
 from l7lb_protocols.http.scanner cimport RequestScanner
 from l7lb_protocols.wire cimport Decision, Session, Wire
@@ -11,7 +12,6 @@ cdef int CHUNKED, LENGTH, NO_BODY, MAX_INTERIM
 cdef int ASK_DONE, ASK_HEAD, ASK_TUNNEL
 cdef int ANSWER_CHUNKED, ANSWER_EOF, ANSWER_HEAD, ANSWER_LENGTH, ANSWER_NONE, ANSWER_TUNNEL
 cdef int DROP_TRANSFER_ENCODING
-cdef frozenset GATEWAY_FAILURES
 
 
 cdef class HttpSettings:
@@ -24,7 +24,7 @@ cdef class HttpSettings:
 cdef class AnswerSide(Session):
     cdef readonly Wire wire
     cdef readonly Forwarding forwarding
-    cdef readonly object client
+    cdef readonly ClientInfo client
     cdef readonly HttpSettings settings
     cdef readonly int ask, answer
     cdef readonly bint closing, keep, body_sent
@@ -41,7 +41,7 @@ cdef class AnswerSide(Session):
     @cython.locals(start=Py_ssize_t, end=Py_ssize_t, head=ResponseScanner)
     cdef _response(self, bytes data)
     @cython.locals(
-        status=int, framing=int, out=bytes, body=bytes, size=Py_ssize_t, left=cython.longlong
+        p=octets, status=int, framing=int, out=bytes, size=Py_ssize_t, left=cython.longlong
     )
     cdef _final(self, ResponseScanner head, bytes data, Py_ssize_t end)
     @cython.locals(added=bytes, drop=int, decision=Decision)

@@ -41,7 +41,6 @@ from l7lb_protocols.wire import (
     Wire,
 )
 
-GATEWAY_FAILURES = frozenset((502, 503, 504))
 MAX_INTERIM = 32
 """1xx responses to one request."""
 
@@ -141,7 +140,7 @@ class AnswerSide(Session):
             raise HttpRefusal(502, "does not switch to what was asked for", "RFC 9110 §7.8")
         self.status = status
         self._server_keep = head.keep_alive
-        self.wire.answered(status, head.cookies_set)
+        self.wire.answered(status, head)
         if status == 101 or (self.method == b"CONNECT" and status < 300):
             self._tunnel(head, data, end)
             return
@@ -152,15 +151,16 @@ class AnswerSide(Session):
             self.keep = False
         out = self._response_head(head)
         if framing == LENGTH:
-            body = data[end : end + head.content_length]
-            left = head.content_length - len(body)
-            self.wire.send(CLIENT, out + body)
+            p = data
+            size = min(head.content_length, len(data) - end)
+            left = head.content_length - size
+            self.wire.send(CLIENT, out + p[end : end + size] if size else out)
             if left:
                 self.answer = ANSWER_LENGTH
                 self.wire.phase(PHASE_BETWEEN)
                 self.wire.relay(SERVER, left)
             else:
-                self._finish(end + len(body) < len(data))
+                self._finish(end + size < len(data))
         elif framing == NO_BODY:
             self.wire.send(CLIENT, out)
             self._finish(end < len(data))
@@ -237,7 +237,7 @@ class AnswerSide(Session):
 
     def _finish(self, leftover: bool) -> None:
         """The answer is whole."""
-        outcome = OUTCOME_FAILED if self.status in GATEWAY_FAILURES else OUTCOME_OK
+        outcome = OUTCOME_FAILED if 502 <= self.status <= 504 else OUTCOME_OK
         reusable = self._server_keep and not leftover and self.ask == ASK_DONE
         self.wire.release(outcome, reusable)
         self._end_exchange()

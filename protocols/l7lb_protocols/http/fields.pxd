@@ -30,6 +30,7 @@ cdef class FieldSpans(Facts):
     @cython.locals(p=octets, start=Py_ssize_t)
     cdef bytes _value(self, int k)
     cdef bytes _joined(self, bytes name, bytes separator)
+    @cython.locals(k=int)
     cpdef bytes header(self, bytes name)
     cpdef list fields(self)
     @cython.locals(p=octets, k=int, at=Py_ssize_t, end=Py_ssize_t)

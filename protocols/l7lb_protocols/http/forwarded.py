@@ -25,19 +25,21 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ALL = frozenset(
     {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "via", "x-request-id"}
 )
+PAIRS = [b"%02x" % number for number in range(256)]
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}\Z")
 
 
-@dataclass(slots=True)
 class ClientInfo:
-    """What the listener knows of a client before its first byte."""
+    """What the listener knows of a client before its first byte: its address as text, and the
+    verified name of its certificate (empty: none)."""
 
-    source: str
-    """Address as text."""
-    tls: bool = False
-    sni: bytes = b""
-    tls_name: bytes = b""
-    """Verified name of the client's certificate; empty: none."""
+    def __init__(
+        self, source: str, tls: bool = False, sni: bytes = b"", tls_name: bytes = b""
+    ) -> None:
+        self.source = source
+        self.tls = tls
+        self.sni = sni
+        self.tls_name = tls_name
 
 
 class RequestIds:
@@ -45,11 +47,15 @@ class RequestIds:
 
     def __init__(self, prefix: bytes) -> None:
         self._prefix = prefix + b"-"
-        self._count = 0
+        self._count = -1
+        self._leading = b""
 
     def new(self) -> bytes:
         self._count += 1
-        return self._prefix + b"%x" % self._count
+        low = self._count & 255
+        if low == 0:
+            self._leading = self._prefix + b"%x" % (self._count >> 8)
+        return self._leading + PAIRS[low]
 
 
 @dataclass(slots=True)
@@ -124,18 +130,18 @@ class Forwarding:
         """Whole header lines to add to the forwarded head; sets `request_id`."""
         if self.trusted:
             return self._trusted_lines(head)
-        added = self._fixed
+        parts = [self._fixed]
         if self._host and head.authority:
-            added += b"X-Forwarded-Host: " + head.authority + b"\r\n"
+            parts += (b"X-Forwarded-Host: ", head.authority, b"\r\n")
         if self._forwarded:
-            added += self._forwarded
+            parts.append(self._forwarded)
             if head.authority:
-                added += b';host="' + head.authority + b'"'
-            added += b"\r\n"
+                parts += (b';host="', head.authority, b'"')
+            parts.append(b"\r\n")
         if self._id:
             self.request_id = self._ids.new()
-            added += b"X-Request-ID: " + self.request_id + b"\r\n"
-        return added
+            parts += (b"X-Request-ID: ", self.request_id, b"\r\n")
+        return b"".join(parts)
 
     def _trusted_lines(self, head: RequestScanner) -> bytes:
         """Their claims stand; ours about the proxy itself are added behind them."""

@@ -7,32 +7,39 @@ TAB, SPACE, QUOTE, SEMICOLON, EQUALS = 9, 32, 34, 59, 61
 
 def cookie_value(cookies: bytes, name: bytes) -> bytes | None:
     """Value, without quotes, of the first cookie `name` in a Cookie field (RFC 6265 §5.4)."""
+    p = cookies
+    wanted = name
     size = len(cookies)
-    at = cookies.find(name)
-    while at >= 0:
-        start = at + len(name)
-        if start < size and cookies[start] == EQUALS and starts_pair(cookies, at):
-            start += 1
-            end = cookies.find(b";", start)
-            if end < 0:
-                end = size
-            while start < end and (cookies[start] == SPACE or cookies[start] == TAB):
-                start += 1
-            while start < end and (cookies[end - 1] == SPACE or cookies[end - 1] == TAB):
-                end -= 1
-            if end - start >= 2 and cookies[start] == QUOTE and cookies[end - 1] == QUOTE:
-                start += 1
-                end -= 1
-            return cookies[start:end]
-        at = cookies.find(name, at + 1)
+    length = len(name)
+    for at in range(size - length):
+        if p[at + length] == EQUALS and names_pair(p, at, wanted, length):
+            return pair_value(p, at + length + 1, size)
     return None
 
 
-def starts_pair(cookies: bytes, at: int) -> bool:
-    """Whether only blanks stand between `at` and the beginning or the last `;`."""
-    while at > 0 and (cookies[at - 1] == SPACE or cookies[at - 1] == TAB):
+def names_pair(p: bytes, at: int, name: bytes, length: int) -> bool:
+    """Whether the name of a pair begins at `at`, and is `name`."""
+    for k in range(length):
+        if p[at + k] != name[k]:
+            return False
+    while at > 0 and (p[at - 1] == SPACE or p[at - 1] == TAB):
         at -= 1
-    return at == 0 or cookies[at - 1] == SEMICOLON
+    return at == 0 or p[at - 1] == SEMICOLON
+
+
+def pair_value(p: bytes, start: int, size: int) -> bytes:
+    """What stands from `start` up to the next `;`, without blanks and quotes around it."""
+    end = start
+    while end < size and p[end] != SEMICOLON:
+        end += 1
+    while start < end and (p[start] == SPACE or p[start] == TAB):
+        start += 1
+    while start < end and (p[end - 1] == SPACE or p[end - 1] == TAB):
+        end -= 1
+    if end - start >= 2 and p[start] == QUOTE and p[end - 1] == QUOTE:
+        start += 1
+        end -= 1
+    return p[start:end]
 
 
 def set_cookie_value(field: bytes, name: bytes) -> bytes | None:

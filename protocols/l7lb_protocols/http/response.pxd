@@ -29,6 +29,7 @@ cdef class ResponseScanner(HeadScanner):
     cdef bint _opens_tunnel(self, bytes method)
     cdef void _take_out_framing(self) except *
     @cython.locals(k=int)
+    cpdef bytes cookie(self, bytes name)
     cpdef list fields(self)
     @cython.locals(skip=int, begin=Py_ssize_t, parts=list)
     cpdef bytes forward(self, bytes added, int drop=*, bint upgrade=*)

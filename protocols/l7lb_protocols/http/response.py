@@ -152,7 +152,7 @@ class ResponseScanner(HeadScanner):
 
     # ------------------------------------------------------------------ reading
 
-    def cookies_set(self, name: bytes) -> bytes | None:
+    def cookie(self, name: bytes) -> bytes | None:
         """Value of the last `Set-Cookie: name=…`, the one that a client keeps; None if absent."""
         if not self._seen & SET_COOKIE:
             return None

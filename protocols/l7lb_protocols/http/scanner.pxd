@@ -2,6 +2,7 @@ cimport cython
 
 from l7lb_protocols.facts cimport Facts
 from l7lb_protocols.http.fields cimport octets
+from l7lb_protocols.http.query cimport argument_value, cookie_value
 from l7lb_protocols.http.request_line cimport RequestLine
 
 cdef int HOST, EXPECT, COOKIE, UPGRADE, CONTENT_LENGTH, TRANSFER_ENCODING, HOP_BY_HOP
@@ -20,6 +21,7 @@ cdef class RequestScanner(RequestLine):
     cdef Py_ssize_t _parse(self, bytes data, Py_ssize_t start, Py_ssize_t n) except -1
     @cython.locals(options=int)
     cdef void _settle(self) except *
+    @cython.locals(first=int)
     cpdef bytes cookie(self, bytes name)
     cpdef bytes argument(self, bytes name)
     @cython.locals(skip=int, begin=Py_ssize_t, parts=list)

@@ -156,6 +156,11 @@ class RequestScanner(RequestLine):
         """Value of the first cookie `name` (case-sensitive, RFC 6265 §5.4); None if absent."""
         if not self._seen & COOKIE:
             return None
+        first = self._find(b"cookie", 0)
+        if first < 0:
+            return None
+        if self._find(b"cookie", first + 1) < 0:
+            return cookie_value(self._value(first), name)
         return cookie_value(self._joined(b"cookie", b";"), name)
 
     def argument(self, name: bytes) -> bytes | None:

@@ -2,6 +2,7 @@ cimport cython
 
 from l7lb_protocols.http.answer cimport AnswerSide
 from l7lb_protocols.http.chunked cimport ChunkScanner
+from l7lb_protocols.http.fields cimport octets
 from l7lb_protocols.http.scanner cimport RequestScanner
 from l7lb_protocols.wire cimport Decision
 
@@ -15,12 +16,13 @@ cdef frozenset IDEMPOTENT
 
 cdef class HttpSession(AnswerSide):
     cpdef client_data(self, bytes data)
-    @cython.locals(start=Py_ssize_t, end=Py_ssize_t, size=Py_ssize_t)
+    @cython.locals(p=octets, start=Py_ssize_t, end=Py_ssize_t, size=Py_ssize_t)
     cdef _requests(self, bytes data)
     cdef _await_head(self)
     cdef _refuse_unread(self, int status, reason)
     @cython.locals(
-        limit=cython.longlong, head=RequestScanner, added=bytes, once=bint, decision=Decision
+        p=octets, limit=cython.longlong, head=RequestScanner, added=bytes, once=bint,
+        decision=Decision
     )
     cdef Py_ssize_t _request(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
     cdef _introduce(self, RequestScanner head)

@@ -77,6 +77,7 @@ class HttpSession(AnswerSide):
     def _requests(self, data: bytes) -> None:
         """Serve heads from `data` until one must wait for its server."""
         self.pending = b""
+        p = data
         start = 0
         size = len(data)
         while start < size and self.ask == ASK_HEAD and not self.closing:
@@ -96,7 +97,7 @@ class HttpSession(AnswerSide):
                 break
         if self.closing:
             return
-        self.pending = data[start:]
+        self.pending = p[start:size] if start < size else b""
         if self.ask == ASK_HEAD and self.answer == ANSWER_NONE:
             self._await_head()
 
@@ -126,7 +127,8 @@ class HttpSession(AnswerSide):
     def _request(self, data: bytes, start: int, end: int) -> int:
         """One request: returns the offset up to which `data` is used. Raises HttpRefusal."""
         head = self.settings.requests
-        self._note(head, data[start:end])
+        p = data
+        self._note(head, data if end - start == len(data) else p[start:end])
         if self._client_ended and end == len(data):
             self.keep = False
         decision = self.wire.decide(head)
