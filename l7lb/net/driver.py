@@ -14,7 +14,7 @@ from l7lb.net.dial import IdleConnections
 from l7lb.net.flow import Flow, blocks
 from l7lb.net.log_lines import Record
 from l7lb.net.service import NO_ROUTE, RoutePlan, Service
-from l7lb.net.stream import FULL, HOLD, ByteStream
+from l7lb.net.stream import FULL, HEAD_READ_SIZE, HOLD, READ_SIZE, ByteStream
 from l7lb.pool.cells import RETRIES, TIMEOUTS
 from l7lb.pool.slot import Outcome, Slot
 from l7lb_protocols.facts import Facts
@@ -126,6 +126,7 @@ class Driver(Flow):
             self._dial(slot)
             return PENDING
         stream.handler = self
+        stream.read_size = HEAD_READ_SIZE
         self.server = stream
         self._reused = True
         return READY
@@ -142,6 +143,7 @@ class Driver(Flow):
         session = self.session
         assert session is not None
         if stream is not None:
+            stream.read_size = HEAD_READ_SIZE
             self.server = stream
             session.server_ready()
         else:
@@ -172,8 +174,9 @@ class Driver(Flow):
         return self._take(pool, facts, True)
 
     def answered(self, status: int, answer: Facts) -> None:
-        now = self._poller.now_s
-        self._first_byte = now - self._started
+        self._first_byte = self._poller.now_s - self._started
+        if self.server is not None:
+            self.server.read_size = READ_SIZE
         slot = self._slot
         if slot is not None:
             slot.first_byte()

@@ -53,9 +53,9 @@ cdef class Flow(Wire):
     cdef _client_drained(self)
     @cython.locals(left=cython.longlong)
     cdef _try_splice(self, int source)
-    cpdef relay_moved(self, splice, long long count)
+    cpdef relay_moved(self, relay, long long count)
     @cython.locals(source=int)
-    cpdef relay_done(self, splice)
+    cpdef relay_done(self, relay)
     cdef _stop_relays(self)
 
 

@@ -229,15 +229,15 @@ class Flow(Wire):
             self._is_splicing = True
             self._splice[source] = Splice(origin, target, left, self, self.host.pipes)
 
-    def relay_moved(self, splice: Splice, count: int) -> None:
-        if splice is self._splice[CLIENT]:
+    def relay_moved(self, relay: Splice, count: int) -> None:
+        if relay is self._splice[CLIENT]:
             self._bytes_in += count
         else:
             self._bytes_out += count
         self.deadline = self._poller.now_s + self._limits[self._phase]
 
-    def relay_done(self, splice: Splice) -> None:
-        source = CLIENT if splice is self._splice[CLIENT] else SERVER
+    def relay_done(self, relay: Splice) -> None:
+        source = CLIENT if relay is self._splice[CLIENT] else SERVER
         self._splice[source] = None
         self._left[source] = 0
         session = self.session

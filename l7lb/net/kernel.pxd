@@ -11,6 +11,7 @@ cdef enum:
 
 cpdef object receive(int fd, Py_ssize_t size)
 cpdef Py_ssize_t transmit(int fd, bytes data) except -1
+cpdef Py_ssize_t splice(int source, int target, Py_ssize_t count) except -2
 cpdef object accept(listener)
 
 

@@ -35,6 +35,15 @@ def transmit(fd: int, data: bytes) -> int:
         return 0
 
 
+def splice(source: int, target: int, count: int) -> int:
+    """Bytes moved inside the kernel, `count` at most; one of both is a pipe. 0 at the end of the
+    source, -1 when nothing can be moved now. Raises OSError when a side is broken."""
+    try:
+        return os.splice(source, target, count, flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK)
+    except BlockingIOError:
+        return -1
+
+
 class Readiness:
     """What an epoll set says is ready, without an object for each event."""
 

@@ -37,6 +37,13 @@ cdef extern from "<netinet/in.h>" nogil:
         pass
     int accept4(int fd, sockaddr* address, unsigned int* length, int flags)
 
+cdef extern from "<fcntl.h>" nogil:
+    enum: MOVE "SPLICE_F_MOVE"
+    enum: NONBLOCK "SPLICE_F_NONBLOCK"
+    Py_ssize_t move "splice"(
+        int source, void* at, int target, void* to, size_t count, unsigned int flags
+    )
+
 cdef enum:
     SIZE = 65536
 cdef char[SIZE] buffer
@@ -64,6 +71,17 @@ cpdef Py_ssize_t transmit(int fd, bytes data) except -1:
     if errno != EAGAIN and errno != EINTR:
         broken()
     return 0
+
+
+cpdef Py_ssize_t splice(int source, int target, Py_ssize_t count) except -2:
+    """Bytes moved inside the kernel; 0 at the end of the source, -1 when nothing can be moved
+    now."""
+    cdef Py_ssize_t moved = move(source, NULL, target, NULL, count, MOVE | NONBLOCK)
+    if moved >= 0:
+        return moved
+    if errno != EAGAIN and errno != EINTR:
+        broken()
+    return -1
 
 
 cdef class Readiness:

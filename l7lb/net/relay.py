@@ -10,7 +10,8 @@ import fcntl
 import os
 from typing import Protocol
 
-from l7lb.net.stream import FULL, Stream
+from l7lb.net.kernel import splice
+from l7lb.net.stream import FULL, Pump, Stream
 
 SPLICE_MIN = 65536
 """Shorter bodies are cheaper to copy."""
@@ -18,7 +19,6 @@ PIPE_BYTES = 1 << 20
 ROUND_BYTES = 4 << 20
 """One source moves at most this much before the others get their turn."""
 IDLE_PIPES = 32
-_FLAGS = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 
 
 class PipePool:
@@ -55,20 +55,21 @@ def discard(pipe: tuple[int, int]) -> None:
 
 
 class RelayOwner(Protocol):
-    def relay_moved(self, splice: Splice, count: int) -> None:
+    def relay_moved(self, relay: Splice, count: int) -> None:
         """`count` more bytes have reached the target."""
 
-    def relay_done(self, splice: Splice) -> None:
+    def relay_done(self, relay: Splice) -> None:
         """All bytes asked for have been moved, or (until EOF) the source has ended."""
 
 
-class Splice:
+class Splice(Pump):
     """Moves `left` bytes (-1: until EOF) from `source` to `target`. Both must be plain, and
     nothing may be queued on the target when it starts."""
 
     def __init__(
         self, source: Stream, target: Stream, left: int, owner: RelayOwner, pipes: PipePool
     ) -> None:
+        super().__init__()
         self.source = source
         self.target = target
         self.left = left
@@ -85,7 +86,7 @@ class Splice:
         budget = ROUND_BYTES
         while budget > 0 and self.left != 0:
             count = self._pull()
-            if count <= 0:
+            if count < 0:
                 break
             budget -= count
             if not self._push():
@@ -112,19 +113,18 @@ class Splice:
             self._pipe = None
 
     def _pull(self) -> int:
+        """Bytes that are in the pipe now; -1 when there are none to be had."""
         if self._pipe is None:
             self._pipe = self._pipes.take()
         want = PIPE_BYTES if self.left < 0 else min(self.left, PIPE_BYTES)
         try:
-            count = os.splice(self.source.fd, self._pipe[1], want, flags=_FLAGS)
-        except BlockingIOError:
-            return 0
+            count = splice(self.source.fd, self._pipe[1], want)
         except OSError as error:
             self.stop()
             self.source.lose(error)
             return -1
-        if count == 0:
-            self._ended = True
+        if count <= 0:
+            self._ended = count == 0
             return -1
         self._inside = count
         if self.left > 0:
@@ -136,14 +136,14 @@ class Splice:
         assert self._pipe is not None
         while self._inside:
             try:
-                count = os.splice(self._pipe[0], self.target.fd, self._inside, flags=_FLAGS)
-            except BlockingIOError:
-                self.source.pause(FULL)
-                self.target.want_writable(self)
-                return False
+                count = splice(self._pipe[0], self.target.fd, self._inside)
             except OSError as error:
                 self.stop()
                 self.target.writing_failed(error)
+                return False
+            if count < 0:
+                self.source.pause(FULL)
+                self.target.want_writable(self)
                 return False
             self._inside -= count
             self.owner.relay_moved(self, count)

@@ -7,12 +7,22 @@ cdef int READ, WRITE, BROKEN
 cdef Py_ssize_t PROMPT_SIZE
 
 
+cdef class Stream
+
+
+cdef class Pump:
+    cpdef readable(self, Stream stream)
+    cpdef writable(self, Stream stream)
+
+
 cdef class Stream(Pollable):
     cdef readonly Poller poller
     cdef readonly object sock
     cdef readonly int fd
-    cdef public object handler, pump
-    cdef readonly object pump_out
+    cdef public object handler
+    cdef public Pump pump
+    cdef readonly Pump pump_out
+    cdef public Py_ssize_t read_size
     cdef public Py_ssize_t queued
     cdef public bint closed
     cdef readonly bint at_eof
@@ -35,7 +45,7 @@ cdef class Stream(Pollable):
     @cython.locals(sent=Py_ssize_t)
     cdef _send(self, bytes data)
     cpdef long long untaken(self) except -1
-    cpdef want_writable(self, pump)
+    cpdef want_writable(self, Pump pump)
     cpdef _writable(self)
     cpdef _flush(self)
     cpdef write_eof(self)

@@ -21,6 +21,9 @@ READ_SIZE = 61440
 PROMPT_SIZE = 16384
 """What is written in one piece of this size is not held back for the end of the round."""
 
+HEAD_READ_SIZE = 16384
+"""While the head of an answer is due: what is not read with it can still be spliced."""
+
 HOLD = 1
 """Pause reason: the session wants no bytes now."""
 FULL = 2
@@ -35,6 +38,7 @@ class ByteStream(Protocol):
     handler: StreamHandler
     queued: int
     """Bytes written by us that the kernel has not taken yet."""
+    read_size: int
     closed: bool
     at_eof: bool
 
@@ -65,11 +69,14 @@ class StreamHandler(Protocol):
         """All that was queued has gone to the kernel."""
 
 
-class Pump(Protocol):
+class Pump:
     """Takes over a stream's readiness while bytes move in the kernel (`net.relay`)."""
 
-    def readable(self, stream: Stream) -> None: ...
-    def writable(self, stream: Stream) -> None: ...
+    def readable(self, stream: Stream) -> None:
+        raise NotImplementedError
+
+    def writable(self, stream: Stream) -> None:
+        raise NotImplementedError
 
 
 class Stream(Pollable):
@@ -84,6 +91,8 @@ class Stream(Pollable):
         self.fd = sock.fileno()
         self.handler = handler
         self.queued = 0
+        self.read_size = READ_SIZE
+        """Bytes that are read in one go."""
         self.closed = False
         self.at_eof = False
         self.pump: Pump | None = None
@@ -143,7 +152,7 @@ class Stream(Pollable):
 
     def _read(self) -> None:
         try:
-            data = receive(self.fd, READ_SIZE)
+            data = receive(self.fd, self.read_size)
         except OSError as error:
             self.lose(error)
             return

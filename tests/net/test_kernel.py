@@ -139,3 +139,21 @@ def test_readiness_of_a_closed_set_is_an_error(twin: ModuleType) -> None:
     epoll.close()
     with pytest.raises((OSError, ValueError)):
         ready.wait(256)
+
+
+def test_splice_tells_moved_nothing_now_and_the_end_apart(twin: ModuleType, pair: Pair) -> None:
+    one, other = pair
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    try:
+        assert twin.splice(other.fileno(), writer, 100) == -1
+        one.send(b"abcdef")
+        assert twin.splice(other.fileno(), writer, 4) == 4
+        assert os.read(reader, 10) == b"abcd"
+        assert twin.splice(other.fileno(), writer, 100) == 2
+        one.shutdown(socket.SHUT_WR)
+        assert twin.splice(other.fileno(), writer, 100) == 0
+    finally:
+        os.close(reader)
+        os.close(writer)
+    with pytest.raises(OSError, match="Bad file"):
+        twin.splice(other.fileno(), writer, 100)
