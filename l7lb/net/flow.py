@@ -224,8 +224,7 @@ class Flow(Wire):
         assert isinstance(client, Stream)
         assert isinstance(server, Stream)
         origin, target = (client, server) if source == CLIENT else (server, client)
-        target.flush()
-        if target.queued == 0 and not origin.at_eof:
+        if target.is_clear and not origin.at_eof:
             self._is_splicing = True
             self._splice[source] = Splice(origin, target, left, self, self.host.pipes)
 

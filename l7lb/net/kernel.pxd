@@ -10,7 +10,8 @@ cdef enum:
     MOST = 256
 
 cpdef object receive(int fd, Py_ssize_t size)
-cpdef Py_ssize_t transmit(int fd, bytes data) except -1
+cpdef Py_ssize_t transmit(int fd, bytes data, bint more=*) except -1
+cpdef bint is_silent(int fd) except -1
 cpdef Py_ssize_t splice(int source, int target, Py_ssize_t count) except -2
 cpdef object accept(listener)
 

@@ -24,15 +24,30 @@ def receive(fd: int, size: int) -> bytes | None:
         return None
 
 
-def transmit(fd: int, data: bytes) -> int:
+def transmit(fd: int, data: bytes, more: bool = False) -> int:
     """How many bytes the kernel took; 0 when it takes none now.
 
+    `more`: other bytes follow at once, and the kernel may wait for them before it sends these.
     Raises OSError when the connection is broken.
     """
     try:
         return os.write(fd, data)
     except BlockingIOError:
         return 0
+
+
+def is_silent(fd: int) -> bool:
+    """Neither bytes nor an end nor an error wait on this socket."""
+    sock = socket.socket(fileno=fd)
+    try:
+        sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        sock.detach()
+    return False
 
 
 def splice(source: int, target: int, count: int) -> int:

@@ -6,7 +6,7 @@ costs more than the call's own work.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, errno
-from posix.unistd cimport read, write
+from posix.unistd cimport read
 
 import os
 from socket import SocketType
@@ -37,6 +37,14 @@ cdef extern from "<netinet/in.h>" nogil:
         pass
     int accept4(int fd, sockaddr* address, unsigned int* length, int flags)
 
+cdef extern from "<sys/socket.h>" nogil:
+    enum: MSG_MORE
+    enum: MSG_NOSIGNAL
+    enum: MSG_PEEK
+    enum: MSG_DONTWAIT
+    Py_ssize_t send(int fd, const void* data, size_t size, int flags)
+    Py_ssize_t recv(int fd, void* data, size_t size, int flags)
+
 cdef extern from "<fcntl.h>" nogil:
     enum: MOVE "SPLICE_F_MOVE"
     enum: NONBLOCK "SPLICE_F_NONBLOCK"
@@ -63,14 +71,22 @@ cpdef object receive(int fd, Py_ssize_t size):
     return None
 
 
-cpdef Py_ssize_t transmit(int fd, bytes data) except -1:
+cpdef Py_ssize_t transmit(int fd, bytes data, bint more=False) except -1:
     """How many bytes the kernel took; 0 when it takes none now."""
-    cdef Py_ssize_t count = write(fd, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+    cdef Py_ssize_t count = send(
+        fd, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), MSG_NOSIGNAL | (MSG_MORE if more else 0)
+    )
     if count >= 0:
         return count
     if errno != EAGAIN and errno != EINTR:
         broken()
     return 0
+
+
+cpdef bint is_silent(int fd) except -1:
+    """Neither bytes nor an end nor an error wait on this socket."""
+    cdef char octet
+    return recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN
 
 
 cpdef Py_ssize_t splice(int source, int target, Py_ssize_t count) except -2:

@@ -7,7 +7,7 @@ cdef int BATCH
 
 cdef class Pollable:
     cpdef ready(self, int events)
-    cpdef flush(self)
+    cpdef round_ended(self)
 
 
 cdef class Poller:
@@ -24,9 +24,10 @@ cdef class Poller:
     cpdef change(self, int fd, int events)
     cpdef forget(self, int fd)
     cpdef closing(self, int fd)
-    cpdef flush_later(self, Pollable writer)
+    cpdef at_round_end(self, Pollable writer)
     cdef _serve(self, int fd, Pollable pollable, int events)
     @cython.locals(writer=Pollable)
-    cpdef _flush(self)
+    cpdef _end_round(self)
+    cdef _end(self, Pollable writer)
     @cython.locals(ready=Readiness, watched=list, forgotten=set, fd=int, number=int, pollable=Pollable)
     cpdef _dispatch(self)

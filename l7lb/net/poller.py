@@ -29,8 +29,8 @@ class Pollable:
         """Serve these epoll events; a spurious call must do no harm."""
         raise NotImplementedError
 
-    def flush(self) -> None:
-        """Give the kernel what was written in this round (see `Poller.flush_later`)."""
+    def round_ended(self) -> None:
+        """Give the kernel what was written in this round (see `Poller.at_round_end`)."""
 
 
 class Poller:
@@ -78,14 +78,14 @@ class Poller:
         if fd in self:
             self._watched[fd] = None
 
-    def flush_later(self, writer: Pollable) -> None:
-        """Call `writer.flush()` when this round's events are served.
+    def at_round_end(self, writer: Pollable) -> None:
+        """Call `writer.round_ended()` when this round's events are served.
 
         So what one round has to say goes out in one go: a peer on another core is woken once,
         not once for each answer, and what is written in pieces leaves in one system call.
         """
         if not self._writers and not self._dispatching:
-            self.loop.call_soon(self._flush)
+            self.loop.call_soon(self._end_round)
         self._writers.append(writer)
 
     def _serve(self, fd: int, pollable: Pollable, events: int) -> None:
@@ -97,12 +97,18 @@ class Poller:
             log.exception("connection dropped after a fault of ours")
             self.forget(fd)
 
-    def _flush(self) -> None:
+    def _end_round(self) -> None:
         while self._writers:
             writers = self._writers
             self._writers = []
             for writer in writers:
-                writer.flush()
+                self._end(writer)
+
+    def _end(self, writer: Pollable) -> None:
+        try:
+            writer.round_ended()
+        except Exception:
+            log.exception("connection left to its deadline after a fault of ours")
 
     def close(self) -> None:
         self.loop.remove_reader(self._epoll.fileno())
@@ -122,6 +128,6 @@ class Poller:
                 if pollable is not None and not (forgotten and fd in forgotten):
                     self._serve(fd, pollable, ready.events(number))
         finally:
+            self._end_round()
             self._dispatching = False
             self._forgotten.clear()
-            self._flush()

@@ -16,6 +16,7 @@ cdef class Splice(Pump):
     cdef Py_ssize_t _inside
     cdef bint _ended
 
+    cpdef round_ended(self)
     @cython.locals(budget=Py_ssize_t, count=Py_ssize_t)
     cpdef readable(self, Stream stream)
     cpdef writable(self, Stream stream)

@@ -63,8 +63,9 @@ class RelayOwner(Protocol):
 
 
 class Splice(Pump):
-    """Moves `left` bytes (-1: until EOF) from `source` to `target`. Both must be plain, and
-    nothing may be queued on the target when it starts."""
+    """Moves `left` bytes (-1: until EOF) from `source` to `target`. Both must be plain, and the
+    target clear. It begins at the end of the round, and what the target was given in this round
+    leaves with its first bytes: the peer is woken once for both."""
 
     def __init__(
         self, source: Stream, target: Stream, left: int, owner: RelayOwner, pipes: PipePool
@@ -79,6 +80,16 @@ class Splice(Pump):
         self._inside = 0
         self._ended = False
         source.pump = self
+        target.held_back = True
+        target.poller.at_round_end(self)
+
+    def round_ended(self) -> None:
+        if self.source.pump is not self:
+            return
+        self.target.held_back = False
+        if not self.source.is_paused and not self.source.closed:
+            self.readable(self.source)
+        self.target.flush()
 
     def readable(self, stream: Stream) -> None:
         if self._inside:
@@ -103,6 +114,8 @@ class Splice(Pump):
         """Give everything back; bytes still in the pipe are lost with the connection."""
         if self.source.pump is self:
             self.source.pump = None
+            self.target.held_back = False
+            self.target.flush()
         if self.target.pump_out is self:
             self.target.want_writable(None)
         if self._pipe is not None:
@@ -134,6 +147,11 @@ class Splice(Pump):
     def _push(self) -> bool:
         """True when the pipe is empty again."""
         assert self._pipe is not None
+        self.target.flush(more=True)
+        if not self.target.is_clear:
+            self.source.pause(FULL)
+            self.target.want_writable(self)
+            return False
         while self._inside:
             try:
                 count = splice(self._pipe[0], self.target.fd, self._inside)

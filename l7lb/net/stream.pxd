@@ -1,6 +1,6 @@
 cimport cython
 
-from l7lb.net.kernel cimport receive, transmit
+from l7lb.net.kernel cimport is_silent, receive, transmit
 from l7lb.net.poller cimport Pollable, Poller
 
 cdef int READ, WRITE, BROKEN
@@ -10,7 +10,7 @@ cdef Py_ssize_t PROMPT_SIZE
 cdef class Stream
 
 
-cdef class Pump:
+cdef class Pump(Pollable):
     cpdef readable(self, Stream stream)
     cpdef writable(self, Stream stream)
 
@@ -24,7 +24,7 @@ cdef class Stream(Pollable):
     cdef readonly Pump pump_out
     cdef public Py_ssize_t read_size
     cdef public Py_ssize_t queued
-    cdef public bint closed
+    cdef public bint closed, held_back
     cdef readonly bint at_eof
     cdef public object _queue
     cdef public bytes _unsent
@@ -41,9 +41,10 @@ cdef class Stream(Pollable):
     cpdef note_eof(self)
     cpdef _broken(self)
     cpdef write(self, bytes data)
-    cpdef flush(self)
+    cpdef round_ended(self)
+    cpdef flush(self, bint more=*)
     @cython.locals(sent=Py_ssize_t)
-    cdef _send(self, bytes data)
+    cdef _send(self, bytes data, bint more)
     cpdef long long untaken(self) except -1
     cpdef want_writable(self, Pump pump)
     cpdef _writable(self)

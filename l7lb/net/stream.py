@@ -13,12 +13,12 @@ import termios
 from collections import deque
 from typing import Protocol
 
-from l7lb.net.kernel import receive, transmit
+from l7lb.net.kernel import is_silent, receive, transmit
 from l7lb.net.poller import BROKEN, READ, WRITE, Pollable, Poller
 
 READ_SIZE = 61440
 """Below 64 KiB, above which the C library tidies its heap at every release."""
-PROMPT_SIZE = 16384
+PROMPT_SIZE = 32768
 """What is written in one piece of this size is not held back for the end of the round."""
 
 HEAD_READ_SIZE = 16384
@@ -69,7 +69,7 @@ class StreamHandler(Protocol):
         """All that was queued has gone to the kernel."""
 
 
-class Pump:
+class Pump(Pollable):
     """Takes over a stream's readiness while bytes move in the kernel (`net.relay`)."""
 
     def readable(self, stream: Stream) -> None:
@@ -93,6 +93,8 @@ class Stream(Pollable):
         self.queued = 0
         self.read_size = READ_SIZE
         """Bytes that are read in one go."""
+        self.held_back = False
+        """Whoever splices to this stream sends what was written in this round along."""
         self.closed = False
         self.at_eof = False
         self.pump: Pump | None = None
@@ -121,17 +123,16 @@ class Stream(Pollable):
             self._interest()
 
     @property
+    def is_clear(self) -> bool:
+        """Nothing waits but what was written in this round."""
+        return self._queue is None
+
+    @property
     def is_paused(self) -> bool:
         return self._paused != 0
 
     def is_quiet(self) -> bool:
-        try:
-            self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        return is_silent(self.fd)
 
     def ready(self, events: int) -> None:
         if events & WRITE:
@@ -205,23 +206,27 @@ class Stream(Pollable):
             if self.queued > PROMPT_SIZE:
                 self.flush()
         elif len(data) > PROMPT_SIZE:
-            self._send(data)
+            self._send(data, False)
         else:
             self._unsent = data
-            self.poller.flush_later(self)
+            self.poller.at_round_end(self)
 
-    def flush(self) -> None:
-        """Do not wait for the end of the round."""
+    def round_ended(self) -> None:
+        if not self.held_back:
+            self.flush()
+
+    def flush(self, more: bool = False) -> None:
+        """Do not wait for the end of the round. `more`: spliced bytes follow at once."""
         data = self._unsent
         if data:
             self._unsent = b""
-            self._send(data)
+            self._send(data, more)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, more: bool) -> None:
         if self.closed:
             return
         try:
-            sent = transmit(self.fd, data)
+            sent = transmit(self.fd, data, more)
         except OSError as error:
             self._lose_soon(error)
             return

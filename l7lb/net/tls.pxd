@@ -25,7 +25,7 @@ cdef class TlsStream(Stream):
     cdef _tell(self, Py_ssize_t size, bint ended, error)
     cdef _end_raggedly(self)
     cpdef write(self, bytes data)
-    cpdef flush(self)
+    cpdef flush(self, bint more=*)
     @cython.locals(start=Py_ssize_t, data=bytes)
     cdef bytes _seal(self)
     cdef _put(self, bytes sealed)

@@ -258,13 +258,13 @@ class TlsStream(Stream):
             self._unsent += data
         elif not self._unsent and len(data) <= RECORD:
             self._unsent = data
-            self.poller.flush_later(self)
+            self.poller.at_round_end(self)
         else:
             self._unsent += data
             if len(self._unsent) > RECORD:
                 self.flush()
 
-    def flush(self) -> None:
+    def flush(self, more: bool = False) -> None:
         if self._unsent and self._on_ready is None and not self.closed:
             self._put(self._seal())
 
@@ -293,7 +293,7 @@ class TlsStream(Stream):
         if self._queue is not None:
             self._queue.append(memoryview(sealed))
         elif sealed:
-            self._send(sealed)
+            self._send(sealed, False)
 
     def _send_control(self) -> None:
         """Send what TLS itself has to say. A peer that does not take it is read no more."""
