@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import procfs
+from benchmarks import network, procfs
 from benchmarks.figures import Bench, Case, Result
 from benchmarks.http import bodies, latency, memory, requests, workers
 from benchmarks.lab import Lab, check_command, environment
@@ -42,6 +42,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=2, help="length of a round")
     parser.add_argument("--peer", choices=("haproxy", "nginx", "both"), default="both")
     parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument(
+        "--host-network", action="store_true", help="with the machine's own congestion control"
+    )
     parser.add_argument(
         "--check", action="store_true", help="only ask whether all accept their configuration"
     )
@@ -78,7 +81,8 @@ def introduction(bench: Bench) -> None:
     lab = bench.lab
     print(
         f"l7lb {'compiled' if compiled else 'NOT COMPILED'}; proxy on core {lab.proxy_core}, "
-        f"load and origin on core {lab.load_core}; {bench.rounds} rounds of {bench.seconds} s"
+        f"load and origin on core {lab.load_core}; {bench.rounds} rounds of {bench.seconds} s; "
+        f"congestion control {network.congestion_control()}"
     )
     load = procfs.load_average()
     quiet = "" if load < BUSY else ": the machine is busy, do not quote these figures"
@@ -119,6 +123,8 @@ def check(lab: Lab, peers: tuple[str, ...]) -> int:
 def main() -> int:
     options = arguments()
     cases = chosen(options.case)
+    if not options.host_network:
+        network.enter()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     peers = ("haproxy", "nginx") if options.peer == "both" else (options.peer,)

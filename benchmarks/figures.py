@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
+from benchmarks import network
 from benchmarks.lab import Lab
 
 OURS = "l7lb"
@@ -150,5 +151,6 @@ class Result:
             "reached": self.reached,
             "holds": self.holds,
             "load_average": self.load_average,
+            "congestion_control": network.congestion_control(),
         }
         (folder / f"{self.case.name}.json").write_text(json.dumps(found, indent=2) + "\n")
