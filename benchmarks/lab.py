@@ -52,6 +52,8 @@ def program(kind: str, config: Path) -> list[str]:
         return [sys.executable, "-m", "l7lb", "run", str(config)]
     if kind == "haproxy":
         return [system("haproxy"), "-db", "-q", "-f", str(config)]
+    if kind == "bare splice":
+        return ["sh", "-c", 'gcc -O2 -o bare "$0" && exec ./bare', str(config)]
     return [system("nginx"), "-e", str(config.parent / "error.log"), "-c", str(config)]
 
 

@@ -20,6 +20,7 @@ FILES = {
     "haproxy": "haproxy.cfg",
     "nginx": "nginx.conf",
     "l7lb": "cluster.yaml",
+    "bare splice": "bare_splice.c",
 }
 """Kind of process → its template."""
 FIXED_RULES = 2

@@ -11,6 +11,8 @@ from benchmarks.load import Load
 from benchmarks.setups import Setup
 
 UNIT = "µs CPU/MiB"
+BARE = "bare splice"
+"""A C program that splices and does nothing else: what the kernel takes, whoever asks it."""
 
 
 def cpu(mib: int, connections: int) -> Callable[[Bench], Figures]:
@@ -20,6 +22,7 @@ def cpu(mib: int, connections: int) -> Callable[[Bench], Figures]:
         if "haproxy" in proxies:
             auto = replace(setup, always_splice=False)
             proxies["haproxy, auto"] = bench.lab.start("haproxy", auto)
+        proxies[BARE] = bench.lab.start(BARE, setup)
         rounds = rounds_of(bench, proxies, lambda _: Load(f"/files/{mib}MiB", connections))
         return Figures({kind: [r.cpu_us_per_mib for r in rounds[kind]] for kind in rounds})
 

@@ -8,7 +8,7 @@ from l7lb.pool.slot cimport Slot
 from l7lb_protocols.wire cimport Session, Wire
 
 cdef int CLIENT, SERVER, PHASE_NONE, FULL, HOLD
-cdef Py_ssize_t HIGH_WATER, SPLICE_MIN
+cdef Py_ssize_t MUCH, SPLICE_MIN
 
 
 cdef class Flow(Wire):

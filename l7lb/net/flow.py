@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 HIGH_WATER = 65536
 """Queued bytes above which the other side is not read."""
+MUCH = HIGH_WATER
+"""The same as a C constant, which cannot be imported."""
 
 
 class Flow(Wire):
@@ -56,12 +58,12 @@ class Flow(Wire):
         if side == CLIENT:
             self._bytes_out += len(data)
             self.client.write(data)
-            if self.client.queued > HIGH_WATER:
+            if self.client.queued > MUCH:
                 self._fill()
         elif self.server is not None:
             self._bytes_in += len(data)
             self.server.write(data)
-            if self.server.queued > HIGH_WATER:
+            if self.server.queued > MUCH:
                 self.client.pause(FULL)
 
     def _fill(self) -> None:
@@ -200,7 +202,7 @@ class Flow(Wire):
         server = self.server
         if server is not None:
             server.resume(FULL)
-        if server is None or not (server.queued > HIGH_WATER or blocks(server)):
+        if server is None or not (server.queued > MUCH or blocks(server)):
             self.client.resume(FULL)
         if self._closing:
             if not self._lingering or self.client.at_eof:

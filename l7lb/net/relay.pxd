@@ -4,7 +4,7 @@ from l7lb.net.kernel cimport splice
 from l7lb.net.stream cimport Pump, Stream
 
 cdef int FULL
-cdef Py_ssize_t ROUND_BYTES
+cdef Py_ssize_t FULL_PULL, ROUND_BYTES
 
 
 cdef class Splice(Pump):

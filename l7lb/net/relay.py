@@ -16,6 +16,8 @@ from l7lb.net.stream import FULL, Pump, Stream
 SPLICE_MIN = 65536
 """Shorter bodies are cheaper to copy."""
 PIPE_BYTES = 1 << 20
+FULL_PULL = PIPE_BYTES // 2
+"""Fewer bytes than this in one call: there were no more."""
 ROUND_BYTES = 4 << 20
 """One source moves at most this much before the others get their turn."""
 IDLE_PIPES = 32
@@ -102,6 +104,8 @@ class Splice(Pump):
             budget -= count
             if not self._push():
                 return
+            if count < FULL_PULL:
+                break  # the socket has been emptied: asking again would cost a call for nothing
         self._settle()
 
     def writable(self, stream: Stream) -> None:

@@ -9,12 +9,10 @@ from dataclasses import replace
 import pytest
 
 from l7lb.model import FixedReply, HttpLimits, HttpOptions, ServiceSpec, Timeouts
+from l7lb.net.flow import HIGH_WATER
 from l7lb.pool.cells import CONNECT_FAILURES, RESPONSES
 from support.peers import Origin, Peer, ok, within
 from support.rig import Rig, capped, cluster, pool, route, service, to
-
-HIGH_WATER = 65536
-"""As in net.flow, where it is a C constant that cannot be imported."""
 
 SHORT_S = 0.05
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

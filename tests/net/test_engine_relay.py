@@ -17,6 +17,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from l7lb.model import Address, ListenSpec, ListenTls
+from l7lb.net.flow import HIGH_WATER
 from l7lb.net.relay import PIPE_BYTES
 from support.peers import Origin, Peer, ok, within
 from support.rig import (
@@ -30,9 +31,6 @@ from support.rig import (
     to,
 )
 from support.tls_peers import Authority
-
-HIGH_WATER = 65536
-"""As in net.flow, where it is a C constant that cannot be imported."""
 
 GIB = 1 << 30
 MIB = 1 << 20

@@ -7,6 +7,7 @@ import gc
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -164,8 +165,11 @@ def closed_port() -> int:
 def descriptors() -> int:
     """How many this process has open; not counted are the counters, which live as long as a rig."""
     gc.collect()
-    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-    return sum("l7lb-counters" not in str(link.readlink()) for link in links)
+    targets = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # a thread has closed it meanwhile
+            targets.append(str(link.readlink()))
+    return sum("l7lb-counters" not in target for target in targets)
 
 
 async def no_more_descriptors_than(count: int) -> None:
