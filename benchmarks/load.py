@@ -15,6 +15,7 @@ from benchmarks.lab import Proxy, cores, environment, pinned, system
 from benchmarks.setups import ROOT
 
 SCRIPT = Path(__file__).parent / "http" / "done.lua"
+PACED = Path(__file__).parent / "paced.c"
 HEADERS = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
     "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
@@ -102,20 +103,25 @@ class Latency:
 
 def run_paced(proxy: Proxy, path: str, rate: float, seconds: int) -> Latency:
     """Raises LoadFailed when the rate could not be kept."""
-    arguments = (str(proxy.port), path, str(rate), str(seconds))
-    command = [sys.executable, "-m", "benchmarks.paced", *arguments]
+    fields = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{proxy.port}\r\n{fields}\r\n"
+    command = [str(paced_client(proxy.folder)), str(proxy.port), str(rate), str(seconds)]
     done = subprocess.run(
-        pinned(cores()[0], command),
-        check=False,
-        capture_output=True,
-        text=True,
-        env=environment(),
-        cwd=ROOT,
+        pinned(cores()[0], command), input=request, check=False, capture_output=True, text=True
     )
     if done.returncode:
-        raise LoadFailed(f"{proxy.kind}: {done.stderr.strip().splitlines()[-1]}")
+        raise LoadFailed(f"{proxy.kind}: {done.stderr.strip()}")
     found = json.loads(done.stdout)
     return Latency(found["sent"], found["p50_ms"], found["p99_ms"])
+
+
+def paced_client(folder: Path) -> Path:
+    """The client, compiled into the folder."""
+    program = folder / "paced"
+    if not program.exists():
+        command = ["gcc", "-O2", "-o", str(program), str(PACED)]
+        subprocess.run(command, check=True, capture_output=True)
+    return program
 
 
 @contextmanager
