@@ -1,6 +1,5 @@
 """Both twins of the system calls keep to the same words."""
 
-import importlib.util
 import os
 import select
 import socket
@@ -12,22 +11,12 @@ from types import ModuleType
 import pytest
 
 from l7lb.net import kernel
+from support.twins import plain_twin
 
 Pair = tuple[socket.socket, socket.socket]
 
 
-def plain_twin() -> ModuleType:
-    """kernel.py itself, also where the compiled one comes first."""
-    path = Path(kernel.__file__).parent / "kernel.py"
-    spec = importlib.util.spec_from_file_location("plain_kernel", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(params=[kernel, plain_twin()], ids=["imported", "plain"])
+@pytest.fixture(params=[kernel, plain_twin(kernel)], ids=["imported", "plain"])
 def twin(request: pytest.FixtureRequest) -> ModuleType:
     module: ModuleType = request.param
     return module

@@ -1,7 +1,5 @@
 """Both twins of the log's buffer keep to the same words."""
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -9,20 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7lb.net import line_buffer
+from support.twins import plain_twin
 
-
-def plain_twin() -> ModuleType:
-    """line_buffer.py itself, also where the compiled one comes first."""
-    path = Path(line_buffer.__file__).parent / "line_buffer.py"
-    spec = importlib.util.spec_from_file_location("plain_line_buffer", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-both = pytest.mark.parametrize("twin", [line_buffer, plain_twin()], ids=["imported", "plain"])
+both = pytest.mark.parametrize(
+    "twin", [line_buffer, plain_twin(line_buffer)], ids=["imported", "plain"]
+)
 
 
 @both
