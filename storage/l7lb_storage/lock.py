@@ -1,0 +1,122 @@
+"""One lock that a session holds.
+
+It owns what the holder knows of it: mode, token, whether it may still write. It must not know
+which engine grants.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Self
+
+from l7lb_storage.errors import InDoubt, LeaseLost
+from l7lb_storage.grant import is_weaker
+from l7lb_storage.model import Claim, Grant, Notice
+from l7lb_storage.modes import Mode
+
+if TYPE_CHECKING:
+    from l7lb_storage.session import Session
+
+Handler = Callable[["Lock", Notice], Awaitable[None] | None]
+"""Told that somebody waits. It should finish what is under way and release, within a few seconds.
+
+It runs in the event loop; what it returns is awaited in a task of the session.
+"""
+
+
+class Lock:
+    """Also an asynchronous context manager that releases.
+
+    `valid` asks nobody and is what to look at before each write; `token` is what to hand to the
+    storage, and a conversion changes it.
+    """
+
+    def __init__(self, session: Session, claim: Claim, handler: Handler | None) -> None:
+        self.session = session
+        self.claim = claim
+        self.grant: Grant | None = None
+        self._handler = handler
+        self._early: list[Notice] = []
+
+    @property
+    def resource(self) -> str:
+        return self.claim.resource
+
+    @property
+    def mode(self) -> Mode:
+        return self._granted.mode
+
+    @property
+    def token(self) -> int:
+        """The fencing token. Raises LeaseLost when the lock was released."""
+        return self._granted.token
+
+    @property
+    def valid(self) -> bool:
+        """May the holder write now?"""
+        return self.grant is not None and self.session.valid
+
+    @property
+    def _granted(self) -> Grant:
+        if self.grant is None:
+            raise LeaseLost(f"{self.claim.resource!r} is not held")
+        return self.grant
+
+    def check(self) -> None:
+        """Raises LeaseLost unless `valid`."""
+        if not self.valid:
+            raise LeaseLost(f"{self.claim.resource!r} is not held any more")
+
+    async def convert(self, mode: Mode) -> None:
+        """Change the mode. Downwards it works at once.
+
+        Upwards it is tried once and refused with ConversionRefused while somebody else's hold or
+        earlier wish excludes it: queueing for it could wait for ever. Then release, and acquire
+        the stronger mode, or take PW from the start.
+        When it raises InDoubt count on the weaker of the two modes; that is what `mode` says.
+        """
+        self.check()
+        before = self._granted
+        try:
+            self.grant = await self.session.convert(self.claim, before, mode)
+        except InDoubt:
+            if is_weaker(mode, before.mode):
+                self.grant = Grant(mode, before.token)
+            raise
+
+    async def release(self) -> bool:
+        """True: released now. False: it was lost, or released before; nothing was touched.
+
+        When it raises Unavailable the lock is not held here any more, and the engine goes on
+        trying to take it away.
+        """
+        grant, self.grant = self.grant, None
+        if grant is None:
+            return False
+        self.session.forget(self)
+        return await self.session.engine.release(self.claim, grant)
+
+    def notice(self, notice: Notice) -> None:
+        """For the engine: somebody waits. Kept until the lock is really held."""
+        if self._handler is None:
+            return
+        if self.grant is None:
+            self._early.append(notice)
+            return
+        result = self._handler(self, notice)
+        if result is not None:
+            self.session.run(result)
+
+    def granted(self, grant: Grant) -> None:
+        """For the session: it is held from now on."""
+        self.grant = grant
+        early, self._early = self._early, []
+        for notice in early:
+            asyncio.get_running_loop().call_soon(self.notice, notice)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.release()
