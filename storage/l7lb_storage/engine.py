@@ -63,7 +63,10 @@ class Engine(Protocol):
         """
 
     async def convert(self, claim: Claim, grant: Grant, mode: Mode) -> Grant:
-        """Downwards at once; upwards tried once: ConversionRefused. LeaseLost: not held."""
+        """Downwards at once, with the same token; upwards tried once, with a new one.
+
+        Raises ConversionRefused, and LeaseLost when it is not held.
+        """
 
     async def release(self, claim: Claim, grant: Grant) -> bool:
         """False: not held with this token any more; nothing was touched.

@@ -47,17 +47,13 @@ def is_weaker(mode: Mode, than: Mode) -> bool:
 def may_convert(queue: Sequence[Mode], index: int, mode: Mode) -> bool:
     """May this granted entry take `mode` now?
 
-    Downwards always. Upwards when the entry would still be granted where it stands and no later
-    holder is excluded; those who wait behind it go on waiting.
+    Downwards always. Upwards when nobody else in the queue excludes it, neither a holder nor one
+    who waits: the entry then gets a new token, and one who waits behind it has an older one, which
+    the storage would refuse after the convert's.
     """
     if is_weaker(mode, queue[index]):
         return True
-    holders = granted(queue)
-    return all(
-        compatible(mode, other)
-        for place, other in enumerate(queue)
-        if place < index or (place > index and holders[place])
-    )
+    return all(compatible(mode, other) for place, other in enumerate(queue) if place != index)
 
 
 def blocked_by(queue: Sequence[Mode], index: int) -> list[int]:

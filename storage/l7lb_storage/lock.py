@@ -29,7 +29,7 @@ class Lock:
     """Also an asynchronous context manager that releases.
 
     `valid` asks nobody and is what to look at before each write; `token` is what to hand to the
-    storage, and a conversion changes it.
+    storage, and up-conversion changes it.
     """
 
     def __init__(self, session: Session, claim: Claim, handler: Handler | None) -> None:
@@ -69,11 +69,11 @@ class Lock:
             raise LeaseLost(f"{self.claim.resource!r} is not held any more")
 
     async def convert(self, mode: Mode) -> None:
-        """Change the mode. Downwards it works at once.
+        """Change the mode. Downwards it works at once and keeps the token.
 
-        Upwards it is tried once and refused with ConversionRefused while somebody else's hold or
-        earlier wish excludes it: queueing for it could wait for ever. Then release, and acquire
-        the stronger mode, or take PW from the start.
+        Upwards it is tried once, gives a new token, and is refused with ConversionRefused while
+        anybody holds or waits whom the new mode excludes: two readers that both waited to write
+        would wait for ever. Then release, and acquire the stronger mode, or take PW from the start.
         When it raises InDoubt count on the weaker of the two modes; that is what `mode` says.
         """
         self.check()

@@ -17,7 +17,7 @@ from l7lb_storage.operations import Blocking, Granted
 
 @dataclass(slots=True)
 class Entry:
-    """One place in a queue. `order` never changes; a conversion changes mode and token."""
+    """One place in a queue. `order` never changes; a conversion changes mode, and upwards token."""
 
     claim: Claim
     order: int
@@ -102,13 +102,14 @@ class LockTable:
             del self._queues[claim.resource]
 
     def convert(self, entry: Entry, mode: Mode, token: int) -> bool:
-        """False: refused, nothing changed. A conversion is a new grant, with a new token."""
+        """False: refused, nothing changed. `token` is for a stronger mode, which is a new grant."""
         queue = self._queues[entry.claim.resource]
         place = queue.index(entry)
         if not grant.may_convert([other.mode for other in queue], place, mode):
             return False
+        if not grant.is_weaker(mode, entry.mode):
+            entry.token = token
         entry.claim = replace(entry.claim, mode=mode)
-        entry.token = token
         self._promote(queue)
         self.remind(entry)
         return True

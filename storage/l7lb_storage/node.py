@@ -65,18 +65,19 @@ class Node:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def _run(self) -> None:
         while True:
             session = await self._open()
             self._session = session
             self._ready.set()
+            session.on_lost(lambda _session: self._ready.clear())
             for callback in self._on_session:
                 callback(session)
             await session.lost.wait()
-            self._ready.clear()
             await session.close()
 
     async def _open(self) -> Session:

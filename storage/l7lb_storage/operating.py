@@ -153,7 +153,7 @@ class OperationEngine(ABC):
 
     async def close_lease(self, lease: int) -> None:
         await self._ask(CloseLease(lease))
-        self._ttl_s.pop(lease, None)
+        self._lease_gone(lease)
 
     async def acquire(
         self, claim: Claim, *, try_only: bool = False, on_blocking: OnBlocking | None = None
@@ -255,6 +255,8 @@ class OperationEngine(ABC):
 
     def _lease_gone(self, lease: int) -> None:
         self._ttl_s.pop(lease, None)
+        for name in [each for each in self._handlers if each[0] == lease]:
+            del self._handlers[name]
         for waiting in self._waiting.values():
             if waiting.claim.lease == lease and not waiting.granted.done():
                 waiting.granted.set_exception(LeaseLost("the lease ended while waiting"))

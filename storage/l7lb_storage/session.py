@@ -159,13 +159,17 @@ class Session:
         try:
             async with asyncio.timeout(wait_s) as scope:
                 self._scopes.add(scope)
-                grant = await self.engine.acquire(claim, try_only=try_only, on_blocking=notice)
+                try:
+                    grant = await self.engine.acquire(claim, try_only=try_only, on_blocking=notice)
+                finally:
+                    self._scopes.discard(scope)
+        except LeaseLost:
+            self._lose()
+            raise
         except TimeoutError as error:
             if self._over:
                 raise LeaseLost("the session was lost while waiting") from error
             raise DeadlinePassed(f"{claim.resource!r} was not granted in time") from error
-        finally:
-            self._scopes.discard(scope)
         if self._over or self._term.is_over(self.clock.now()):
             raise LeaseLost("the session was lost while waiting")
         return grant
@@ -203,8 +207,7 @@ class Session:
         self.lost.set()
         now_s = asyncio.get_running_loop().time()
         for scope in self._scopes:
-            if not scope.expired():
-                scope.reschedule(now_s)
+            scope.reschedule(now_s)
         for callback in self._on_lost:
             callback(self)
         self.run(self._close_lease())

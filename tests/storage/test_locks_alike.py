@@ -146,7 +146,7 @@ async def test_down_conversion_lets_others_in_at_once(rig: Rig) -> None:
     reader = await waiter(other, "r", Mode.PR, 1)
     await lock.convert(Mode.PR)
     assert lock.mode is Mode.PR
-    assert lock.token > before
+    assert lock.token == before
     await within(reader)  # type: ignore[arg-type]
     assert lock.valid
 
@@ -183,14 +183,27 @@ async def test_up_conversion_does_not_overtake_an_earlier_wish(rig: Rig) -> None
         await third.convert(Mode.PR)
 
 
-async def test_up_conversion_may_pass_those_who_wait_behind(rig: Rig) -> None:
+async def test_up_conversion_does_not_pass_those_who_wait_behind(rig: Rig) -> None:
+    """Its new token would be above theirs, and the storage would refuse them afterwards."""
     session = await rig.session()
     lock = await session.acquire("r", Mode.PR)
     writer = await waiter(session, "r", Mode.EX, 1)
-    await lock.convert(Mode.EX)
-    assert not writer.done()
+    with pytest.raises(ConversionRefused):
+        await lock.convert(Mode.EX)
     await lock.release()
-    await within(writer)  # type: ignore[arg-type]
+    held = await within(writer)  # type: ignore[arg-type]
+    assert held.token > 0
+
+
+async def test_tokens_grow_over_a_down_conversion(rig: Rig) -> None:
+    one, two = await rig.session("a"), await rig.session("b")
+    lock = await one.acquire("r", Mode.EX)
+    behind = await waiter(two, "r", Mode.EX, 1)
+    await lock.convert(Mode.PW)
+    token = lock.token
+    assert [view.token for view in await one.engine.locks("r")] == [token, 0]
+    await lock.release()
+    assert (await within(behind)).token > token  # type: ignore[arg-type]
 
 
 async def test_null_lock_and_back_gives_a_fresh_token(rig: Rig) -> None:

@@ -60,6 +60,7 @@ class EtcdEngine:
 
     async def close_lease(self, lease: int) -> None:
         await self._leases.close(lease)
+        self._locks.forget_lease(lease)
 
     async def acquire(
         self, claim: Claim, *, try_only: bool = False, on_blocking: OnBlocking | None = None

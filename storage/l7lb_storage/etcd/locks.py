@@ -88,9 +88,18 @@ class Locks:
         self._feed = Feed(gateway, names, self._remind_all)
         self._epoch: tuple[int, bytes | None] = (tokens.FIRST_EPOCH, None)
         self._holders: dict[bytes, Holder] = {}
+        self._held: dict[bytes, Place] = {}
 
     async def close(self) -> None:
         await self._feed.close()
+
+    def forget_lease(self, lease: int) -> None:
+        """It is closed, and all that was held under it is free."""
+        for place in [each for each in self._held.values() if each.lease == lease]:
+            del self._held[place.key]
+        for key, holder in list(self._holders.items()):
+            if holder.claim.lease == lease:
+                self._forget(holder.claim, key)
 
     async def acquire(self, claim: Claim, *, try_only: bool, notify: OnBlocking | None) -> Grant:
         self._leases.own(claim.lease)
@@ -103,7 +112,8 @@ class Locks:
             index = index_of(queue.places, key)
             if index is not None and key in self._holders:
                 self._holders[key].entered(queue.places[index].created)
-            return await self._wait(claim, key, queue)
+            place = self._held[key] = await self._wait(claim, key, queue)
+            return place.grant
         except BaseException as error:
             self._forget(claim, key)
             if not isinstance(error, NotGranted | LeaseLost):
@@ -112,38 +122,38 @@ class Locks:
 
     async def convert(self, claim: Claim, held: Grant, mode: Mode) -> Grant:
         key = self._names.entry(claim)
+        before = self._held.get(key)
         for _ in range(ATTEMPTS):
             queue = await self._read(claim.resource)
             index = index_of(queue.places, key)
-            own = None if index is None else queue.places[index]
-            if own is None or index is None:
+            if before is None or index is None:
                 raise LeaseLost("this lock is not held any more")
-            if own.modified != tokens.revision_of(held.token):
-                if own.mode is mode:
-                    return own.grant
-                raise LeaseLost("this lock was converted since")
+            own = queue.places[index]
+            if own.modified != before.modified:
+                if own.mode is not mode:
+                    raise LeaseLost("this lock was converted since")
+                return self._converted(own, claim)
             if not rule.may_convert(queue.modes, index, mode):
                 raise ConversionRefused(
-                    f"{held.mode.value} cannot become {mode.value} while others hold it"
+                    f"{held.mode.value} cannot become {mode.value} while others hold it or wait"
                 )
             converted = await self._convert(claim, own, mode, queue)
             if converted is not None:
-                if key in self._holders:
-                    holder = self._holders[key]
-                    holder.claim = replace(claim, mode=mode)
-                self._remind(key, await self._read(claim.resource))
-                return converted
+                return self._converted(converted, claim)
         raise Unavailable(f"the queue of {claim.resource!r} is too busy to convert")
 
     async def release(self, claim: Claim, held: Grant) -> bool:
         key = self._names.entry(claim)
+        place = self._held.get(key)
+        if place is None or place.grant.token != held.token:
+            return False
         self._forget(claim, key)
         try:
-            return await self._release(claim, held)
+            return await self._release(place)
         except BaseException as error:
             if not isinstance(error, LeaseLost):
                 retry_s = self._leases.retry_s(claim.lease)
-                self._chores.start(lambda: self._release(claim, held), retry_s)
+                self._chores.start(partial(self._release, place), retry_s)
             raise
 
     async def _enter(self, claim: Claim, key: bytes) -> Queue:
@@ -210,10 +220,10 @@ class Locks:
         self._epoch = parse_epoch(epoch)
         return bool(own)
 
-    async def _wait(self, claim: Claim, key: bytes, queue: Queue) -> Grant:
+    async def _wait(self, claim: Claim, key: bytes, queue: Queue) -> Place:
         index = index_of(queue.places, key)
         if index is not None and rule.is_granted(queue.modes, index):
-            return queue.places[index].grant
+            return queue.places[index]
         if len(queue.places) > QUEUE_ENTRIES:
             raise LimitExceeded(f"{QUEUE_ENTRIES} entries in the queue of {claim.resource!r}")
         created = None if index is None else queue.places[index].created
@@ -226,19 +236,29 @@ class Locks:
                 obstacle = rule.last_obstacle(queue.modes, index)
                 if obstacle is None:
                     self._remind(key, queue)
-                    return queue.places[index].grant
+                    return queue.places[index]
                 keys = (key, queue.places[obstacle].key)
                 await ear.change_of(keys, queue.revision)
 
-    async def _convert(self, claim: Claim, own: Place, mode: Mode, queue: Queue) -> Grant | None:
+    def _converted(self, place: Place, claim: Claim) -> Grant:
+        """A stronger mode excludes nobody who is there, so there is nobody to be reminded of."""
+        self._held[place.key] = place
+        if place.key in self._holders:
+            self._holders[place.key].claim = replace(claim, mode=place.mode)
+        return place.grant
+
+    async def _convert(self, claim: Claim, own: Place, mode: Mode, queue: Queue) -> Place | None:
         """None: the ground moved."""
         epoch, _ = self._epoch
         checks = [*self._ground(claim.lease), wire.is_modified_at(own.key, own.modified)]
-        if not rule.is_weaker(mode, own.mode):
+        if rule.is_weaker(mode, own.mode):
+            epoch, kept = own.epoch, own.revision
+        else:
+            kept = 0
             prefix = self._names.queue(claim.resource)
             checks.append(wire.is_quiet_since(prefix, queue.revision))
-        wish = replace(claim, mode=mode)
-        then = [wire.then_put(own.key, entry_value(wish, epoch), claim.lease)]
+        value = entry_value(replace(claim, mode=mode), epoch, kept)
+        then = [wire.then_put(own.key, value, claim.lease)]
         session = self._names.session(claim.lease)
         otherwise = [
             wire.then_read(wire.one(each)) for each in (own.key, session, self._names.epoch)
@@ -249,15 +269,17 @@ class Locks:
             await self._leases.void(claim.lease)
             return None
         if done.succeeded:
-            return Grant(mode, tokens.compose(epoch, done.revision))
+            revision = kept or done.revision
+            return replace(
+                own, modified=done.revision, epoch=epoch, mode=mode, revision=revision
+            )
         self._learn(claim, done)
         return None
 
-    async def _release(self, claim: Claim, held: Grant) -> bool:
-        key = self._names.entry(claim)
-        check = wire.is_modified_at(key, tokens.revision_of(held.token))
-        done = await self._transact([check], [wire.then_delete(key)], [], repeatable=True)
-        return done.succeeded
+    async def _release(self, place: Place) -> bool:
+        check = wire.is_created_at(place.key, place.created)
+        then = [wire.then_delete(place.key)]
+        return (await self._transact([check], then, [], repeatable=True)).succeeded
 
     async def _withdraw(self, claim: Claim) -> None:
         """First nothing may come late, then it can be taken away."""
@@ -297,6 +319,7 @@ class Locks:
             raise
 
     def _forget(self, claim: Claim, key: bytes) -> None:
+        self._held.pop(key, None)
         self._holders.pop(key, None)
         self._feed.drop(claim.resource, key)
 

@@ -3,7 +3,8 @@
     PREFIX epoch                        the cluster's epoch
     PREFIX se/LEASE                     a lease, with its holder's name: there while it lives
     PREFIX lk/RESOURCE NUL LEASE-N      an entry of a queue; place = create revision,
-                                        token = epoch in the value, modification revision
+                                        token = epoch and revision in the value, or else its
+                                        own modification revision
     PREFIX kv/KEY                       the store
 
 All but the epoch and the store are bound to their lease. No I/O.
@@ -33,10 +34,12 @@ class Place:
     holder: str
     since_s: float
     lease: int
+    revision: int
+    """Of the token: `modified`, unless a down-conversion has kept an older one."""
 
     @property
     def grant(self) -> Grant:
-        return Grant(self.mode, tokens.compose(self.epoch, self.modified))
+        return Grant(self.mode, tokens.compose(self.epoch, self.revision))
 
     def view(self, resource: str, *, granted: bool) -> LockView:
         token = self.grant.token if granted else 0
@@ -70,11 +73,12 @@ class Names:
         return key[len(self.keys) :].decode("utf-8", "replace")
 
 
-def entry_value(claim: Claim, epoch: int) -> bytes:
-    """With the epoch, so that everybody sees the token that the holder has."""
+def entry_value(claim: Claim, epoch: int, revision: int = 0) -> bytes:
+    """With the epoch, so that everybody sees the token that the holder has. `revision` keeps it."""
     value = {
         "mode": claim.mode.value,
         "epoch": epoch,
+        "revision": revision,
         "holder": claim.holder,
         "since": claim.since_s,
     }
@@ -87,9 +91,12 @@ def place_of(kv: Kv) -> Place:
         body = read_json(kv.value)
         mode, epoch = Mode(body["mode"]), int(body["epoch"])
         holder, since_s = str(body["holder"]), float(body["since"])
+        revision = int(body["revision"]) or kv.modified
     except (ProtocolViolation, KeyError, TypeError, ValueError):
         mode, epoch, holder, since_s = Mode.EX, tokens.FIRST_EPOCH, "?", 0.0
-    return Place(kv.key, kv.created, kv.modified, epoch, mode, holder, since_s, kv.lease)
+        revision = kv.modified
+    numbers = (kv.created, kv.modified, epoch)
+    return Place(kv.key, *numbers, mode, holder, since_s, kv.lease, revision)
 
 
 def in_order(kvs: tuple[Kv, ...]) -> list[Place]:

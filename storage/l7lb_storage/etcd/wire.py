@@ -98,6 +98,15 @@ def is_modified_at(key: bytes, revision: int) -> Body:
     }
 
 
+def is_created_at(key: bytes, revision: int) -> Body:
+    return {
+        "key": encode(key),
+        "target": "CREATE",
+        "result": "EQUAL",
+        "create_revision": str(revision),
+    }
+
+
 def is_value(key: bytes, value: bytes) -> Body:
     return {"key": encode(key), "target": "VALUE", "result": "EQUAL", "value": encode(value)}
 

@@ -89,6 +89,7 @@ class Journal:
                     await run(self._thread, self._disk.commit, steps)
                 except sqlite3.Error as error:
                     self.failed.set_result(StorageError(f"{self._path}: {error}"))
+                    self._calm.set()
                     return
             for send in sends:
                 send()

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.2
 LAG_S = 1.0
 """The server stood still if it did not look at the clock for so long."""
+CLOSE_S = 2.0
+"""Connections that were cut end within this time."""
 CONNECTIONS = 4096
 FILE = "lockd.sqlite"
 
@@ -107,9 +109,8 @@ class Lockd:
             server.close()
         for connection in self._connections.values():
             connection.cut()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_S)
         for server in self._servers:
             await server.wait_closed()
         if self._spec.unix is not None:
