@@ -6,7 +6,7 @@ overtaken by nobody whom it excludes, and what is granted stays granted whatever
 It knows neither resources nor holders nor time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from l7lb_storage.modes import Mode, compatible
 
@@ -29,14 +29,29 @@ def granted(queue: Sequence[Mode]) -> list[bool]:
     seen: set[Mode] = set()
     found = []
     for mode in queue:
-        found.append(all(compatible(mode, other) for other in seen))
+        found.append(could_join(seen, mode))
         seen.add(mode)
     return found
 
 
-def could_join(queue: Sequence[Mode], mode: Mode) -> bool:
+def could_join(queue: Iterable[Mode], mode: Mode) -> bool:
     """Would a new entry at the end be granted at once?"""
     return all(compatible(mode, other) for other in set(queue))
+
+
+def holders(queue: Iterable[Mode]) -> Iterator[int]:
+    """The places that are granted, up to the first EX in the queue.
+
+    Behind an EX only NL is granted, which never waits and excludes nobody; so it is not looked at,
+    and a release in front of a long queue costs little.
+    """
+    seen: set[Mode] = set()
+    for place, mode in enumerate(queue):
+        if could_join(seen, mode):
+            yield place
+        seen.add(mode)
+        if mode is Mode.EX:
+            return
 
 
 def is_weaker(mode: Mode, than: Mode) -> bool:
@@ -58,18 +73,12 @@ def may_convert(queue: Sequence[Mode], index: int, mode: Mode) -> bool:
 
 def blocked_by(queue: Sequence[Mode], index: int) -> list[int]:
     """The holders whom this waiting entry waits behind, directly: those who are to be told."""
-    holders = granted(queue[:index])
-    return [
-        place
-        for place, held in enumerate(queue[:index])
-        if holders[place] and not compatible(queue[index], held)
-    ]
+    asked = queue[index]
+    return [place for place in holders(queue[:index]) if not compatible(asked, queue[place])]
 
 
 def first_waiter(queue: Sequence[Mode], index: int) -> int | None:
-    """The first later entry that waits and that this holder excludes."""
-    holders = granted(queue)
-    for place in range(index + 1, len(queue)):
-        if not holders[place] and not compatible(queue[index], queue[place]):
-            return place
-    return None
+    """The first later entry that this holder excludes, and which waits for that reason."""
+    held = queue[index]
+    behind = range(index + 1, len(queue))
+    return next((place for place in behind if not compatible(held, queue[place])), None)

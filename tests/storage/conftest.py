@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
 from support.etcd_members import Member, single, three
 from support.storage_rigs import EtcdRig, LockdRig, MemoryRig, Rig
 
@@ -53,9 +54,7 @@ async def cluster(members: list[Member]) -> AsyncIterator[EtcdRig]:
     await rig.close()
 
 
-async def started(
-    request: pytest.FixtureRequest, name: str, folder: Path
-) -> AsyncIterator[Rig]:
+async def started(request: pytest.FixtureRequest, name: str, folder: Path) -> AsyncIterator[Rig]:
     rig: Rig
     if name == "memory":
         rig = MemoryRig()

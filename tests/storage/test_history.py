@@ -30,9 +30,7 @@ async def test_history_holds_over_a_restart(server_rig: Rig, tmp_path: Path) -> 
     """The servers die in the middle and come back; sessions live through it."""
     work = Work(Automaton(), tmp_path, seed=11)
     sessions = [await server_rig.session(f"n{number}", ttl_s=10) for number in range(3)]
-    tasks = [
-        asyncio.create_task(work.run(sessions[number % 3], 40, number)) for number in range(9)
-    ]
+    tasks = [asyncio.create_task(work.run(sessions[number % 3], 40, number)) for number in range(9)]
     async with asyncio.timeout(2 * WAIT_S):
         while work.automaton.grants < 40:
             await asyncio.sleep(0.005)

@@ -6,10 +6,10 @@ import asyncio
 import time
 
 import pytest
-from support.storage_rigs import TTL_S, WAIT_S, Rig
 
 from l7lb_storage import LeaseLost, Mode, Node, Session, SessionSpec, Store
 from l7lb_storage.model import Claim
+from support.storage_rigs import TTL_S, WAIT_S, Rig
 
 
 def claim(lease: int, number: int, resource: str, mode: Mode = Mode.EX) -> Claim:

@@ -8,7 +8,6 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from support.storage_rigs import WAIT_S, Rig
 
 from l7lb_storage import (
     ConversionRefused,
@@ -22,6 +21,7 @@ from l7lb_storage import (
     Session,
 )
 from l7lb_storage.modes import MATRIX
+from support.storage_rigs import WAIT_S, Rig
 
 
 async def within(work: Coroutine[Any, Any, Any]) -> Any:

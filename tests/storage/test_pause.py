@@ -7,10 +7,9 @@ import signal
 import sys
 from pathlib import Path
 
-from support.storage_rigs import WAIT_S, EtcdRig, LockdRig, Rig
-
 from l7lb_storage import Mode, guard
 from l7lb_storage.fence import highest
+from support.storage_rigs import WAIT_S, EtcdRig, LockdRig, Rig
 
 SCRIPT = Path(__file__).parents[1] / "support/lock_holder.py"
 TTL_S = 1.0

@@ -1,12 +1,11 @@
-"""Servers die and come back: what must survive does, and holders know by themselves when to stop."""
+"""Servers die and come back: what must survive does; holders know by themselves when to stop."""
 
 from __future__ import annotations
 
 import asyncio
 
-from support.storage_rigs import TTL_S, WAIT_S, Rig
-
 from l7lb_storage import Changed, LeaseLost, Mode, Notice, Reset, Store, Unavailable
+from support.storage_rigs import TTL_S, WAIT_S, Rig
 
 
 async def test_locks_keys_and_places_survive(server_rig: Rig) -> None:
@@ -15,7 +14,9 @@ async def test_locks_keys_and_places_survive(server_rig: Rig) -> None:
     store = Store(holder.engine)
     heard: asyncio.Queue[Notice] = asyncio.Queue()
     lock = await holder.acquire("r", Mode.EX)
-    held = await holder.acquire("s", Mode.PR, on_blocking=lambda _, notice: heard.put_nowait(notice))
+    held = await holder.acquire(
+        "s", Mode.PR, on_blocking=lambda _, notice: heard.put_nowait(notice)
+    )
     waiting = asyncio.create_task(second.acquire("r", Mode.EX))
     async with asyncio.timeout(WAIT_S):
         while len(await store.engine.locks("r")) < 2:

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 
 import pytest
-from support.storage_rigs import TTL_S, WAIT_S, Rig
 
 from l7lb_storage import (
     ABSENT,
@@ -23,6 +22,7 @@ from l7lb_storage import (
 from l7lb_storage.engine import Watch
 from l7lb_storage.limits import PAGE_ITEMS, TRANSACTION_STEPS, VALUE_BYTES
 from l7lb_storage.model import WatchEvent
+from support.storage_rigs import TTL_S, WAIT_S, Rig
 
 
 async def following(watch: Watch) -> WatchEvent:

@@ -270,9 +270,7 @@ class Locks:
             return None
         if done.succeeded:
             revision = kept or done.revision
-            return replace(
-                own, modified=done.revision, epoch=epoch, mode=mode, revision=revision
-            )
+            return replace(own, modified=done.revision, epoch=epoch, mode=mode, revision=revision)
         self._learn(claim, done)
         return None
 
