@@ -95,7 +95,10 @@ class Counters:
         return await waiting
 
     async def close(self) -> None:
+        """Whoever still waits is told Unavailable."""
         await self._chores.close()
+        for pending in self._pending.values():
+            _answer(pending.waiting, Unavailable("the store was closed"))
 
     async def _drain(self, name: str) -> None:
         """Until nobody has added while the last transaction ran."""

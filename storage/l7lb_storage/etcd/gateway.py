@@ -34,6 +34,7 @@ CHUNK_BYTES = 64 << 10
 ROUND_PAUSE_S = 0.05
 CONNECTIONS = 128
 NOT_FOUND, OUT_OF_RANGE, UNAUTHENTICATED = 5, 11, 16
+STRANGER = ("authentication failed", "permission denied", "user name is empty")
 CERTAIN = ("no leader", "too many requests", "not healthy", "auth store", "stopped")
 """Words in a refusal which say that nothing was done."""
 
@@ -214,7 +215,7 @@ def refusal(code: object, message: str) -> Exception:
         return Compacted(message)
     if code == UNAUTHENTICATED or "auth token" in message:
         return AuthenticationFailed(message)
-    if "authentication failed" in message or "permission denied" in message:
+    if any(words in message for words in STRANGER):
         return AuthenticationFailed(message)
     if "too large" in message or "too many operations" in message:
         return LimitExceeded(message)
