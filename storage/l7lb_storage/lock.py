@@ -8,21 +8,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
+from l7lb_storage.engine import Engine
 from l7lb_storage.errors import InDoubt, LeaseLost
 from l7lb_storage.grant import is_weaker
 from l7lb_storage.model import Claim, Grant, Notice
 from l7lb_storage.modes import Mode
-
-if TYPE_CHECKING:
-    from l7lb_storage.session import Session
 
 Handler = Callable[["Lock", Notice], Awaitable[None] | None]
 """Told that somebody waits. It should finish what is under way and release, within a few seconds.
 
 It runs in the event loop; what it returns is awaited in a task of the session.
 """
+
+
+class Keeper(Protocol):
+    """What a lock needs of the session that it is held under."""
+
+    @property
+    def engine(self) -> Engine: ...
+
+    @property
+    def valid(self) -> bool: ...
+
+    async def convert(self, claim: Claim, grant: Grant, mode: Mode) -> Grant: ...
+
+    def forget(self, lock: Lock) -> None: ...
+
+    def run(self, work: Awaitable[None]) -> None: ...
 
 
 class Lock:
@@ -32,7 +46,7 @@ class Lock:
     storage, and up-conversion changes it.
     """
 
-    def __init__(self, session: Session, claim: Claim, handler: Handler | None) -> None:
+    def __init__(self, session: Keeper, claim: Claim, handler: Handler | None) -> None:
         self.session = session
         self.claim = claim
         self.grant: Grant | None = None

@@ -207,12 +207,13 @@ class Session:
         self.lost.set()
         now_s = asyncio.get_running_loop().time()
         for scope in self._scopes:
-            scope.reschedule(now_s)
+            if not scope.expired():
+                scope.reschedule(now_s)
+        self.run(self._close_lease())
+        if self._beat is not None and self._beat is not asyncio.current_task():
+            self._beat.cancel()
         for callback in self._on_lost:
             callback(self)
-        self.run(self._close_lease())
-        if self._beat is not None:
-            self._beat.cancel()
 
     async def _close_lease(self) -> None:
         """Past our own deadline it only helps those who wait."""
