@@ -113,8 +113,7 @@ class Machine:
         """Leases that are over go with all they held."""
         if now_s < self._look_s:
             return
-        for lease in [each for each in self._leases.values() if each.expires_s <= now_s]:
-            self._drop(lease)
+        self._drop([each for each in self._leases.values() if each.expires_s <= now_s])
         soonest_s = self.next_expiry_s()
         self._look_s = float("inf") if soonest_s is None else soonest_s
         self._gather()
@@ -153,7 +152,7 @@ class Machine:
     def close_lease(self, asked: CloseLease, _now_s: float) -> bool:
         lease = self._leases.get(asked.lease)
         if lease is not None:
-            self._drop(lease)
+            self._drop([lease])
         return lease is not None
 
     def acquire(self, asked: Acquire, _now_s: float) -> Grant | None:
@@ -279,14 +278,18 @@ class Machine:
         self.locks.remove(entry)
         self.records.append(Gone(entry.claim.id))
 
-    def _drop(self, lease: LiveLease) -> None:
-        del self._leases[lease.id]
-        for entry in self.locks.of_lease(lease.id):
+    def _drop(self, leases: list[LiveLease]) -> None:
+        """Entries from the last to the first, so that none of the dying is granted on the way."""
+        entries = [entry for lease in leases for entry in self.locks.of_lease(lease.id)]
+        for entry in sorted(entries, key=lambda entry: entry.order, reverse=True):
             self._leave(entry)
-        if self._publish(self.keys.drop_lease(lease.id, self.revision + 1)):
-            self.revision += 1
-        self.records.append(Gone((lease.id,)))
-        self.told.append(LeaseGone(lease.id))
+        self._gather()
+        for lease in leases:
+            del self._leases[lease.id]
+            if self._publish(self.keys.drop_lease(lease.id, self.revision + 1)):
+                self.revision += 1
+            self.records.append(Gone((lease.id,)))
+            self.told.append(LeaseGone(lease.id))
 
     def _publish(self, changes: Iterable[Changed]) -> bool:
         changes = list(changes)

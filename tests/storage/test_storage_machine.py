@@ -295,6 +295,19 @@ def test_leases_expire_when_due_and_grace_delays_it() -> None:
     assert LeaseGone(2) in machine.told
 
 
+def test_nobody_who_dies_is_granted_on_the_way() -> None:
+    """Two leases end together; what one held is not given to the other, nor to itself."""
+    machine = ready(1, 2, 3)
+    machine.apply(Acquire(claim(1, 1), False), 0.0)
+    machine.apply(Acquire(claim(1, 2), False), 0.0)
+    machine.apply(Acquire(claim(2, 1), False), 0.0)
+    machine.apply(RenewLease(3), 5.0)
+    machine.apply(Acquire(claim(3, 1), False), 5.0)
+    machine.told.clear()
+    machine.expire(10.0)
+    assert [news.lease for news in machine.told if isinstance(news, Granted)] == [3]
+
+
 def test_watchers_are_told_or_begin_anew() -> None:
     machine = ready()
     machine.apply(StartWatch(1, "w", None), 0.0, origin=7)
