@@ -46,7 +46,8 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Ends tasks and connections; leases live on until they expire or were closed."""
 
-    async def open_lease(self, ttl_s: float, holder: str) -> Lease: ...
+    async def open_lease(self, ttl_s: float, holder: str, *, renewed: bool = True) -> Lease:
+        """`renewed` False: nobody will renew it nor lock under it; it is for keys that go."""
 
     async def renew_lease(self, lease: int) -> None:
         """Returns when the engine has confirmed, with a fresh read, that it lives; LeaseLost."""

@@ -52,7 +52,7 @@ class Keeping:
         if slot is not None and now_s < slot.until_s:
             return slot
         ttl_s = min(max(keep_s * (1 + 1 / SHARE), TTL_MIN_S), TTL_MAX_S)
-        lease = await self._engine.open_lease(ttl_s, HOLDER)
+        lease = await self._engine.open_lease(ttl_s, HOLDER, renewed=False)
         slot = Slot(lease.id, now_s + lease.ttl_s - keep_s)
         if len(self._slots) >= TIMES:
             del self._slots[next(iter(self._slots))]

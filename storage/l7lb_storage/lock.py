@@ -118,16 +118,23 @@ class Lock:
         if self.grant is None:
             self._early.append(notice)
             return
-        result = self._handler(self, notice)
-        if result is not None:
-            self.session.run(result)
+        asyncio.get_running_loop().call_soon(self._tell, notice)
 
     def granted(self, grant: Grant) -> None:
         """For the session: it is held from now on."""
         self.grant = grant
         early, self._early = self._early, []
         for notice in early:
-            asyncio.get_running_loop().call_soon(self.notice, notice)
+            self.notice(notice)
+
+    def _tell(self, notice: Notice) -> None:
+        """On its own: what a handler raises is the loop's to report and no engine's to suffer."""
+        assert self._handler is not None
+        if self.grant is None:
+            return
+        result = self._handler(self, notice)
+        if result is not None:
+            self.session.run(result)
 
     async def __aenter__(self) -> Self:
         return self

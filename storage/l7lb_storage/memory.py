@@ -13,7 +13,7 @@ from l7lb_storage.errors import Unavailable
 from l7lb_storage.limits import WATCH_EVENTS
 from l7lb_storage.machine import Answer, Machine
 from l7lb_storage.operating import OperationEngine
-from l7lb_storage.operations import OpenLease, Operation, Told, Watched
+from l7lb_storage.operations import LeaseGone, OpenLease, Operation, Told, Watched
 
 
 class World:
@@ -63,7 +63,11 @@ class World:
         self._set_timer()
 
     def _addressee(self, news: Told) -> int:
-        return news.origin if isinstance(news, Watched) else self._owner_of.get(news.lease, 0)
+        if isinstance(news, Watched):
+            return news.origin
+        if isinstance(news, LeaseGone):
+            return self._owner_of.pop(news.lease, 0)
+        return self._owner_of.get(news.lease, 0)
 
     def _set_timer(self) -> None:
         if self._timer is not None:

@@ -52,8 +52,11 @@ class Node:
         """The living session, or the next one. Raises DeadlinePassed."""
         try:
             async with asyncio.timeout(timeout_s):
-                await self._ready.wait()
-                return self.session
+                while True:
+                    await self._ready.wait()
+                    if self._session is not None and not self._session.lost.is_set():
+                        return self._session
+                    self._ready.clear()
         except TimeoutError as error:
             raise DeadlinePassed("the engine gave no session in time") from error
 
@@ -74,7 +77,6 @@ class Node:
             session = await self._open()
             self._session = session
             self._ready.set()
-            session.on_lost(lambda _session: self._ready.clear())
             for callback in self._on_session:
                 callback(session)
             await session.lost.wait()

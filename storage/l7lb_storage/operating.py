@@ -80,6 +80,7 @@ class OperationWatch:
         self._filled = asyncio.Event()
         self._overflowed = False
         self._closed = False
+        self._error: StorageError | None = None
 
     def __aiter__(self) -> OperationWatch:
         return self
@@ -88,6 +89,8 @@ class OperationWatch:
         while not self._events:
             if self._closed:
                 raise StopAsyncIteration
+            if self._error is not None:
+                raise self._error
             self._filled.clear()
             if self._overflowed:
                 self.seen = None
@@ -109,6 +112,11 @@ class OperationWatch:
         if len(self._events) > WATCH_EVENTS:
             self._events.clear()
             self._overflowed = True
+        self._filled.set()
+
+    def fail(self, error: StorageError) -> None:
+        """It cannot go on; told after the events that came before."""
+        self._error = error
         self._filled.set()
 
     async def close(self) -> None:
@@ -142,10 +150,11 @@ class OperationEngine(ABC):
             if not waiting.granted.done():
                 waiting.granted.set_exception(Unavailable("the engine was closed"))
 
-    async def open_lease(self, ttl_s: float, holder: str) -> Lease:
+    async def open_lease(self, ttl_s: float, holder: str, *, renewed: bool = True) -> Lease:
         operation = OpenLease(secrets.randbits(62) | 1, ttl_s, holder)
         lease = _is(Lease, await self._ask(operation))
-        self._ttl_s[lease.id] = lease.ttl_s
+        if renewed:
+            self._ttl_s[lease.id] = lease.ttl_s
         return lease
 
     async def renew_lease(self, lease: int) -> None:

@@ -81,7 +81,7 @@ class Session:
         return list(self._locks.values())
 
     def on_lost(self, callback: Callable[[Session], None]) -> None:
-        """Called once, in the event loop, when the session is lost; not by `close`."""
+        """Called once, from the event loop, right after the session was lost; not by `close`."""
         self._on_lost.append(callback)
         if self.lost.is_set():
             callback(self)
@@ -213,7 +213,7 @@ class Session:
         if self._beat is not None and self._beat is not asyncio.current_task():
             self._beat.cancel()
         for callback in self._on_lost:
-            callback(self)
+            asyncio.get_running_loop().call_soon(callback, self)
 
     async def _close_lease(self) -> None:
         """Past our own deadline it only helps those who wait."""

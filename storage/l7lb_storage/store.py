@@ -55,7 +55,7 @@ class Store:
         """Write, whatever was there; returns the revision.
 
         `lease` is a session's: the key goes when the session does. With `keep_s` it goes by
-        itself after that time, at most a quarter later.
+        itself after that time, at most a quarter later; a restart of lockd begins the time anew.
         """
         if keep_s is None:
             outcome = await self.transact(edits=(Put(key, value, lease),))
@@ -65,11 +65,8 @@ class Store:
 
     async def delete(self, key: str) -> bool:
         """False: it was not there."""
-        while (item := await self.get(key)) is not None:
-            checks = (Check(key, item.revision),)
-            if (await self.transact(checks, (Delete(key),))).done:
-                return True
-        return False
+        check_key(key)
+        return await self._within(self._delete(key))
 
     async def create(self, key: str, value: bytes, *, lease: int = 0) -> bool:
         """Write if it is absent; False: somebody else was first."""
@@ -109,6 +106,14 @@ class Store:
     async def close(self) -> None:
         """Ends what goes on in the background. Keys with `keep_s` stay as promised."""
         await self._counters.close()
+
+    async def _delete(self, key: str) -> bool:
+        """Until nobody writes between the look and the deletion."""
+        while (item := await self.engine.get(key)) is not None:
+            transaction = Transaction((Check(key, item.revision),), (Delete(key),))
+            if (await self.engine.transact(transaction)).done:
+                return True
+        return False
 
     async def _keep(self, key: str, value: bytes, keep_s: float) -> Outcome:
         """The lease that keeps it may have been lost with the engine's data: then once more."""

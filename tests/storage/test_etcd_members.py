@@ -45,7 +45,7 @@ def asking_first(rig: EtcdRig, member: Member) -> EtcdEngine:
     others = [each for each in rig.members if each is not member]
     urls = tuple(each.url for each in (member, *others))
     spec = rig.spec()
-    return EtcdEngine(EtcdSpec(urls, spec.prefix, attempt_timeout_s=1.0, pulse_s=0.5))
+    return EtcdEngine(EtcdSpec(urls, spec.prefix, attempt_timeout_s=1.5, pulse_s=0.5))
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ async def test_one_member_stops(cluster: EtcdRig, stopped: list[Member], which: 
     waiting = asyncio.create_task(two.acquire("r", Mode.EX))
     async with store.watch("w/") as watch, asyncio.timeout(3 * WAIT_S):
         assert isinstance(await anext(watch), Reset)
-        await store.put("w/0", b"0")
+        await until_put(store, "w/0")
         assert isinstance(await anext(watch), Changed)
         victim.stop()
         stopped.append(victim)

@@ -73,6 +73,7 @@ async def test_revoked_session_is_lost_and_tells(rig: Rig) -> None:
         await session.lost.wait()
         with pytest.raises(LeaseLost):
             await waiting
+    await asyncio.sleep(0)
     assert told == [session]
     assert not session.valid
     assert not lock.valid

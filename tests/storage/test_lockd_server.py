@@ -15,6 +15,7 @@ from l7lb_storage import (
     AuthenticationFailed,
     InDoubt,
     LeaseLost,
+    LimitExceeded,
     Mode,
     Reset,
     Session,
@@ -142,6 +143,45 @@ async def test_unanswered_transaction_is_in_doubt_and_an_acquire_is_repeated(tcp
             await put
         assert (await lock).valid
     await session.close()
+    await engine.close()
+
+
+async def test_what_never_went_out_is_not_in_doubt(tcp: Lockd) -> None:
+    """The connection is over, and the engine has not noticed yet: it waits for the next one."""
+    engine = await engine_for(tcp)
+    first = engine._link
+    assert first is not None
+    first.is_over = True
+    first._writer.transport.abort()
+    async with asyncio.timeout(WAIT_S):
+        assert await Store(engine).put("k", b"1")
+    assert engine._link is not first
+    await engine.close()
+
+
+async def test_watch_that_cannot_go_on_ends_alone(
+    tcp: Lockd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = await engine_for(tcp)
+    store = Store(engine)
+    async with store.watch("w/") as large, store.watch("x/") as small:
+        assert isinstance(await anext(large), Reset)
+        assert isinstance(await anext(small), Reset)
+        await store.put("w/1", b"1")
+        await store.put("w/2", b"1")
+        monkeypatch.setattr("l7lb_storage.keyspace.SNAPSHOT_ITEMS", 1)
+        tcp._machine.keys.compact()
+        await store.put("w/3", b"1")
+        tcp._machine.keys.compact()
+        large.seen = small.seen = 1  # type: ignore[attr-defined]
+        large._events.clear()  # type: ignore[attr-defined]
+        assert engine._link is not None
+        engine._link._writer.transport.abort()
+        async with asyncio.timeout(WAIT_S):
+            with pytest.raises(LimitExceeded):
+                await anext(large)
+            assert isinstance(await anext(small), Reset)
+            assert await store.put("x/1", b"1")
     await engine.close()
 
 
@@ -295,6 +335,30 @@ async def test_journal_keeps_what_was_added_before_it_closes(tmp_path: Path) -> 
     disk = Disk(tmp_path / "d")
     assert disk.load().revision == 3
     disk.close()
+
+
+async def test_closing_lets_those_go_who_wait_for_a_connection(tmp_path: Path) -> None:
+    running = await Running(LockdSpec(tmp_path, tmp_path / "s")).start()
+    engine = LockdEngine(LockdAddress(tmp_path / "s"))
+    await engine.open()
+    session = await Session.open(engine, SessionSpec("n"))
+    await running.close()
+    waiting = asyncio.create_task(session.acquire("r", Mode.EX))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    await engine.close()
+    async with asyncio.timeout(WAIT_S):
+        with pytest.raises(Unavailable):
+            await waiting
+    await session.close()
+
+
+async def test_kept_leases_are_not_renewed_by_a_new_connection(tcp: Lockd) -> None:
+    engine = await engine_for(tcp)
+    await Store(engine).put("k", b"1", keep_s=60)
+    await engine.open_lease(15, "n")
+    assert len(engine._ttl_s) == 1
+    await engine.close()
 
 
 async def test_engine_that_is_not_open(tmp_path: Path) -> None:

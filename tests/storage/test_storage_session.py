@@ -18,7 +18,7 @@ from l7lb_storage import (
     SessionSpec,
     Unavailable,
 )
-from l7lb_storage.chores import LIMIT, Chores
+from l7lb_storage.chores import Chores
 from l7lb_storage.clock import ManualClock
 from l7lb_storage.errors import StorageError
 from l7lb_storage.lock import Lock
@@ -163,6 +163,35 @@ async def test_who_subscribes_late_is_told_at_once() -> None:
     await engine.close()
 
 
+async def test_what_callbacks_raise_hurts_nobody_else() -> None:
+    """It is reported by the loop; the engine, the session and the other callbacks go on."""
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: reported.append(context["exception"])
+    )
+    engine = MemoryEngine()
+    await engine.open()
+    session = await Session.open(engine, SessionSpec("n", ttl_s=1))
+    failure = RuntimeError("a handler's own")
+
+    def fails(*_told: object) -> None:
+        raise failure
+
+    lock = await session.acquire("r", Mode.EX, on_blocking=fails)
+    waiting = asyncio.create_task(session.acquire("r", Mode.EX))
+    await until(lambda: reported == [failure])
+    await lock.release()
+    await (await waiting).release()
+    told: list[Session] = []
+    session.on_lost(fails)
+    session.on_lost(told.append)
+    await engine.close_lease(session.lease)
+    await until(lambda: told == [session])
+    assert reported == [failure, failure]
+    await session.close()
+    await engine.close()
+
+
 @pytest.mark.parametrize(
     "spec", [SessionSpec("", 5), SessionSpec("n" * 300, 5), SessionSpec("n", 0.5)]
 )
@@ -199,7 +228,8 @@ async def test_waiters_of_a_closed_engine_are_let_go() -> None:
     await session.close()
 
 
-async def test_chores_are_repeated_bounded_and_closed() -> None:
+async def test_chores_are_repeated_bounded_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("l7lb_storage.chores.LIMIT", 50)
     chores = Chores()
     calls: list[int] = []
 
@@ -220,7 +250,7 @@ async def test_chores_are_repeated_bounded_and_closed() -> None:
 
     await chores.settle(refuses, 10, WAIT_S)
     assert len(calls) == 4
-    for _ in range(LIMIT):
+    for _ in range(50):
         chores.start(never, 1)
     with pytest.raises(Unavailable):
         chores.start(never, 1)

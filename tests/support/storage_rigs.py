@@ -149,8 +149,8 @@ class EtcdRig(Rig):
         return EtcdSpec(
             tuple(member.url for member in self.members),
             self.prefix,
-            attempt_timeout_s=1.5,
-            request_timeout_s=5.0,
+            attempt_timeout_s=5.0,
+            request_timeout_s=6.0,
             pulse_s=0.5,
         )
 

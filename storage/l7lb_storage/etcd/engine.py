@@ -52,8 +52,8 @@ class EtcdEngine:
         await self._chores.close()
         await self._gateway.close()
 
-    async def open_lease(self, ttl_s: float, holder: str) -> Lease:
-        return await self._leases.open(ttl_s, holder)
+    async def open_lease(self, ttl_s: float, holder: str, *, renewed: bool = True) -> Lease:
+        return await self._leases.open(ttl_s, holder, renewed=renewed)
 
     async def renew_lease(self, lease: int) -> None:
         await self._leases.renew(lease)

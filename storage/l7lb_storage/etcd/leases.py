@@ -49,13 +49,18 @@ class Leases:
         found = self._own.get(lease)
         return 0.0 if found is None else 2 * found.ttl_s
 
-    async def open(self, ttl_s: float, holder: str) -> Lease:
-        """etcd counts whole seconds, and has a minimum of its own (1.5 election timeouts)."""
+    async def open(self, ttl_s: float, holder: str, *, renewed: bool) -> Lease:
+        """etcd counts whole seconds, and has a minimum of its own (1.5 election timeouts).
+
+        What nobody will renew needs no key of its own.
+        """
         check_ttl(ttl_s)
         check_holder(holder)
         body = {"TTL": str(math.ceil(ttl_s)), "ID": "0"}
         answer = await self._gateway.call("/v3/lease/grant", body, repeatable=True)
         lease, given_s, _, _ = wire.read_lease(answer)
+        if not renewed:
+            return Lease(lease, given_s)
         key = self._names.session(lease)
         done = await self._gateway.call(
             "/v3/kv/put", wire.put(key, holder.encode(), lease), repeatable=True

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 
-from l7lb_storage.errors import InDoubt, LeaseLost, StorageError, Unavailable
+from l7lb_storage.errors import InDoubt, LeaseLost, LimitExceeded, StorageError, Unavailable
 from l7lb_storage.lockd.auth import NONCE_BYTES
 from l7lb_storage.lockd.link import Link, LinkLost, LockdAddress
 from l7lb_storage.machine import Answer
 from l7lb_storage.model import Grant
-from l7lb_storage.operating import OperationEngine
+from l7lb_storage.operating import OperationEngine, OperationWatch, Waiting
 from l7lb_storage.operations import (
     Acquire,
     Operation,
@@ -53,30 +53,38 @@ class LockdEngine(OperationEngine):
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+            self._linked.set()  # whoever waits for a connection sees that there will be none
 
     async def _ask(self, operation: Operation) -> Answer:
         """An `Acquire` is repeated until its caller gives up."""
-        if self._task is None or self._task.done():
-            raise Unavailable("the engine is not open")
         limit_s = None if isinstance(operation, Acquire) else self._timeout_s
         sent = False
         try:
             async with asyncio.timeout(limit_s):
                 while True:
-                    await self._linked.wait()
-                    link = self._link
-                    assert link is not None
+                    link = await self._next_link()
                     try:
                         sent = True
                         return await link.request(operation)
                     except LinkLost as error:
+                        self._unlink(link)
                         if not _is_repeatable(operation):
                             raise InDoubt("the connection to lockd broke") from error
-                        self._unlink(link)
         except TimeoutError as error:
             if sent:
                 raise InDoubt("lockd does not answer") from error
             raise Unavailable("lockd cannot be reached") from error
+
+    async def _next_link(self) -> Link:
+        """The one that is up, or the next one. Raises Unavailable when there will be none."""
+        while self._task is not None and not self._task.done():
+            await self._linked.wait()
+            link = self._link
+            if link is not None and not link.is_over:
+                return link
+            if link is not None:
+                self._unlink(link)
+        raise Unavailable("the engine is not open")
 
     def _unlink(self, link: Link) -> None:
         """Nobody uses it any more."""
@@ -120,10 +128,17 @@ class LockdEngine(OperationEngine):
                 for name in list(self._handlers):
                     await link.request(Remind(*name))
                 for watch in list(self._watches.values()):
-                    await link.request(StartWatch(watch.number, watch.prefix, watch.seen))
+                    await self._resume_watch(link, watch)
         except (LinkLost, TimeoutError, StorageError):
             return False
         return True
+
+    async def _resume_watch(self, link: Link, watch: OperationWatch) -> None:
+        """One that cannot go on ends alone."""
+        try:
+            await link.request(StartWatch(watch.number, watch.prefix, watch.seen))
+        except StorageError as error:
+            watch.fail(error)
 
     async def _attach(self, link: Link, lease: int) -> None:
         """The server sends what concerns the lease here; waiters take their places again."""
@@ -131,11 +146,20 @@ class LockdEngine(OperationEngine):
             await link.request(RenewLease(lease))
             for waiting in list(self._waiting.values()):
                 if waiting.queued and waiting.claim.lease == lease:
-                    grant = await link.request(Acquire(waiting.claim, try_only=False))
-                    if isinstance(grant, Grant) and not waiting.granted.done():
-                        waiting.granted.set_result(grant)
+                    await self._queue_again(link, waiting)
         except LeaseLost:
             self._lease_gone(lease)
+
+    async def _queue_again(self, link: Link, waiting: Waiting) -> None:
+        """Its place is kept, unless the server's data was replaced."""
+        try:
+            grant = await link.request(Acquire(waiting.claim, try_only=False))
+        except LimitExceeded as error:
+            if not waiting.granted.done():
+                waiting.granted.set_exception(error)
+            return
+        if isinstance(grant, Grant) and not waiting.granted.done():
+            waiting.granted.set_result(grant)
 
 
 def _is_repeatable(operation: Operation) -> bool:

@@ -47,7 +47,8 @@ class Link:
         self._asked: dict[int, asyncio.Future[Answer]] = {}
         self._number = 0
         self._parts: dict[int, list[Watched]] = {}
-        self._is_over = False
+        self.is_over = False
+        """Nothing goes out any more."""
 
     @classmethod
     async def connect(cls, address: LockdAddress, client: str) -> Link:
@@ -68,8 +69,10 @@ class Link:
 
     async def request(self, operation: Operation) -> Answer:
         """Raises LinkLost, and the StorageError that lockd answers."""
-        if self._is_over or len(self._asked) >= REQUESTS:
+        if self.is_over:
             raise LinkLost
+        if len(self._asked) >= REQUESTS:
+            raise Unavailable(f"{REQUESTS} requests wait for lockd already")
         self._number += 1
         number = self._number
         data = wire.request(number, operation)
@@ -90,13 +93,13 @@ class Link:
         except (OSError, ProtocolViolation):
             return
         finally:
-            self._is_over = True
+            self.is_over = True
             for future in self._asked.values():
                 if not future.done():
                     future.set_exception(LinkLost())
 
     async def close(self) -> None:
-        self._is_over = True
+        self.is_over = True
         self._writer.close()
         try:
             async with asyncio.timeout(1):

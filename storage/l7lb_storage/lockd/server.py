@@ -23,7 +23,7 @@ from l7lb_storage.lockd.connection import Connection
 from l7lb_storage.lockd.disk import steps
 from l7lb_storage.lockd.journal import Journal, Send
 from l7lb_storage.machine import Machine
-from l7lb_storage.operations import OpenLease, RenewLease, Told, Watched
+from l7lb_storage.operations import LeaseGone, OpenLease, RenewLease, Told, Watched
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.2
@@ -192,6 +192,8 @@ class Lockd:
     def _addressee(self, news: Told) -> Connection | None:
         if isinstance(news, Watched):
             return self._connections.get(news.origin)
+        if isinstance(news, LeaseGone):
+            return self._owner_of.pop(news.lease, None)
         return self._owner_of.get(news.lease)
 
     def _now(self) -> float:
