@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, Self
 
 from l7lb_storage.engine import Engine
-from l7lb_storage.errors import InDoubt, LeaseLost
+from l7lb_storage.errors import LeaseLost
 from l7lb_storage.grant import is_weaker
 from l7lb_storage.model import Claim, Grant, Notice
 from l7lb_storage.modes import Mode
@@ -88,16 +88,16 @@ class Lock:
         Upwards it is tried once, gives a new token, and is refused with ConversionRefused while
         anybody holds or waits whom the new mode excludes: two readers that both waited to write
         would wait for ever. Then release, and acquire the stronger mode, or take PW from the start.
-        When it raises InDoubt count on the weaker of the two modes; that is what `mode` says.
+        From the call on, and when it raises or is cancelled, count on the weaker of the two modes;
+        that is what `mode` says.
         """
         self.check()
         before = self._granted
-        try:
-            self.grant = await self.session.convert(self.claim, before, mode)
-        except InDoubt:
-            if is_weaker(mode, before.mode):
-                self.grant = Grant(mode, before.token)
-            raise
+        if is_weaker(mode, before.mode):
+            self.grant = Grant(mode, before.token)
+        grant = await self.session.convert(self.claim, before, mode)
+        if self.grant is not None:
+            self.grant = grant
 
     async def release(self) -> bool:
         """True: released now. False: it was lost, or released before; nothing was touched.

@@ -217,6 +217,29 @@ async def test_null_lock_and_back_gives_a_fresh_token(rig: Rig) -> None:
     assert mine.token > token
 
 
+@pytest.mark.parametrize("mode", [Mode.EX, Mode.CR])
+@pytest.mark.parametrize("steps", [0, 1, 2, 4, 8])
+async def test_cancelled_conversion_can_be_released_and_converted(
+    rig: Rig, mode: Mode, steps: int
+) -> None:
+    """It may have happened or not; the weaker mode is what may be relied on."""
+    session = await rig.session()
+    lock = await session.acquire("r", Mode.PR)
+    task = asyncio.create_task(lock.convert(mode))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    if task.cancelled() and steps:
+        assert lock.mode is (Mode.CR if mode is Mode.CR else Mode.PR)
+    await lock.convert(Mode.NL)
+    await lock.convert(Mode.PW)
+    views = await session.engine.locks()
+    assert [(view.mode, view.token) for view in views] == [(Mode.PW, lock.token)]
+    assert await lock.release() is True
+    assert await session.engine.locks() == []
+
+
 async def test_release_is_once(rig: Rig) -> None:
     session = await rig.session()
     lock = await session.acquire("r", Mode.EX)

@@ -251,6 +251,8 @@ def test_repeated_requests_change_nothing() -> None:
     strong = machine.apply(Convert(1, 1, first.token, Mode.EX), 0.0)
     assert isinstance(strong, Grant)
     assert machine.apply(Convert(1, 1, first.token, Mode.EX), 0.0) == strong
+    assert machine.apply(Release(1, 1, first.token), 0.0) is True, "its answer was missed"
+    assert machine.apply(Release(1, 1, first.token), 0.0) is False
     assert machine.apply(Withdraw(2, 1), 0.0) is False
     assert machine.apply(CloseLease(7), 0.0) is False
 

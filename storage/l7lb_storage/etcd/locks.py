@@ -122,16 +122,13 @@ class Locks:
 
     async def convert(self, claim: Claim, held: Grant, mode: Mode) -> Grant:
         key = self._names.entry(claim)
-        before = self._held.get(key)
         for _ in range(ATTEMPTS):
             queue = await self._read(claim.resource)
             index = index_of(queue.places, key)
-            if before is None or index is None:
+            if key not in self._held or index is None:
                 raise LeaseLost("this lock is not held any more")
             own = queue.places[index]
-            if own.modified != before.modified:
-                if own.mode is not mode:
-                    raise LeaseLost("this lock was converted since")
+            if own.mode is mode:
                 return self._converted(own, claim)
             if not rule.may_convert(queue.modes, index, mode):
                 raise ConversionRefused(
