@@ -16,6 +16,8 @@ from l7lb_storage.grant import is_weaker
 from l7lb_storage.model import Claim, Grant, Notice
 from l7lb_storage.modes import Mode
 
+EARLY = 16
+"""Notices that are kept for a lock which is not held yet; one would do to hand it over."""
 Handler = Callable[["Lock", Notice], Awaitable[None] | None]
 """Told that somebody waits. It should finish what is under way and release, within a few seconds.
 
@@ -116,7 +118,8 @@ class Lock:
         if self._handler is None:
             return
         if self.grant is None:
-            self._early.append(notice)
+            if len(self._early) < EARLY:
+                self._early.append(notice)
             return
         asyncio.get_running_loop().call_soon(self._tell, notice)
 

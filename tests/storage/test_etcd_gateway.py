@@ -18,7 +18,9 @@ from l7lb_storage import (
     InDoubt,
     LeaseLost,
     LimitExceeded,
+    Lock,
     Mode,
+    Notice,
     ProtocolViolation,
     Reset,
     Session,
@@ -386,6 +388,25 @@ async def test_tls_client_certificate_and_password(
     with pytest.raises(Unavailable, match="certificate verify failed"):
         await untrusted.open()
     await untrusted.close()
+
+
+async def test_holders_hear_of_those_who_came_in_a_gap(member: Member) -> None:
+    """The feed was broken off and begins anew: the queues of all holders are looked at."""
+    rig = EtcdRig([member], "gap/")
+    session = await rig.session("a")
+    heard: asyncio.Queue[tuple[Lock, Notice]] = asyncio.Queue()
+    for resource in ("r", "s"):
+        await session.acquire(resource, Mode.EX, on_blocking=lambda *told: heard.put_nowait(told))
+    waiting = asyncio.create_task(session.acquire("r", Mode.PR))
+    async with asyncio.timeout(WAIT_S):
+        first = await heard.get()
+        engine = session.engine
+        assert isinstance(engine, EtcdEngine)
+        await engine._locks._feed.begin()
+        assert await heard.get() == first
+    assert heard.empty()
+    waiting.cancel()
+    await rig.close()
 
 
 async def test_view_leaves_out_a_queue_that_the_limit_cuts(member: Member) -> None:

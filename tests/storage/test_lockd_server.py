@@ -31,7 +31,7 @@ from l7lb_storage.lockd.client import LockdEngine
 from l7lb_storage.lockd.disk import Disk, file_system, numbers
 from l7lb_storage.lockd.journal import Journal
 from l7lb_storage.lockd.link import LockdAddress
-from l7lb_storage.lockd.server import FILE, Lockd, LockdSpec
+from l7lb_storage.lockd.server import FILE, Lockd, LockdSpec, run
 from support.storage_rigs import WAIT_S
 
 SECRET = b"a secret of many bytes"
@@ -321,6 +321,23 @@ def test_network_file_systems_are_refused(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("l7lb_storage.lockd.disk.file_system", lambda _path: "nfs4")
     with pytest.raises(StorageError, match="local disk"):
         Disk(tmp_path / "d")
+
+
+async def test_a_supervisor_runs_it_by_a_call(tmp_path: Path) -> None:
+    ready = asyncio.Event()
+    serving = asyncio.create_task(run(LockdSpec(tmp_path, tmp_path / "s"), ready))
+    async with asyncio.timeout(WAIT_S):
+        await ready.wait()
+    engine = LockdEngine(LockdAddress(tmp_path / "s"))
+    await engine.open()
+    assert await Store(engine).put("k", b"1")
+    await engine.close()
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+    assert serving.cancelled()
+    assert not (tmp_path / "s").exists()
+    with pytest.raises(StorageError, match="address to listen on"):
+        await run(LockdSpec(tmp_path))
 
 
 async def test_journal_keeps_what_was_added_before_it_closes(tmp_path: Path) -> None:

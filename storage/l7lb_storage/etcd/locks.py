@@ -42,6 +42,8 @@ from l7lb_storage.modes import Mode, compatible
 
 ATTEMPTS = 20
 """Tries of a transaction whose ground moved meanwhile."""
+LOOK_S = 60.0
+"""How long it is tried to look at the queues of all holders after a gap."""
 PATIENCE_S = 1.0
 """How long a cancelled wait for a lock waits for its entry to be gone before it lets go."""
 
@@ -329,11 +331,13 @@ class Locks:
 
     def _remind_all(self, resources: list[str]) -> None:
         """The feed has a gap: look at the queues of all that are held."""
-        for resource in resources:
-            self._chores.start(partial(self._look, resource), PATIENCE_S)
+        self._chores.start(partial(self._look, resources), LOOK_S)
 
-    async def _look(self, resource: str) -> None:
-        queue = await self._read(resource)
-        prefix = self._names.queue(resource)
-        for key in [each for each in self._holders if each.startswith(prefix)]:
-            self._remind(key, queue)
+    async def _look(self, resources: list[str]) -> None:
+        """Begun again it goes on with those that are left."""
+        while resources:
+            queue = await self._read(resources[-1])
+            prefix = self._names.queue(resources.pop())
+            for place in queue.places:
+                if place.key.startswith(prefix):
+                    self._remind(place.key, queue)
