@@ -108,6 +108,20 @@ async def test_trying_leaves_no_trace(rig: Rig) -> None:
     assert await holder.engine.locks() == []
 
 
+async def test_of_many_who_try_at_once_one_gets_it(rig: Rig) -> None:
+    sessions = [await rig.session(name) for name in "abcd"]
+    for number in range(10):
+        found = await within(
+            asyncio.gather(  # type: ignore[arg-type]
+                *(each.acquire(f"r{number}", Mode.EX, try_only=True) for each in sessions),
+                return_exceptions=True,
+            )
+        )
+        assert sum(isinstance(each, Lock) for each in found) == 1
+        assert sum(isinstance(each, NotGranted) for each in found) == 3
+    assert len(await sessions[0].engine.locks()) == 10
+
+
 async def test_trying_does_not_overtake_who_waits(rig: Rig) -> None:
     session = await rig.session()
     reader = await session.acquire("r", Mode.PR)
