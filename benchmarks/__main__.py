@@ -15,9 +15,17 @@ from benchmarks.figures import Bench, Case, Result
 from benchmarks.http import bodies, latency, memory, requests, workers
 from benchmarks.lab import Lab, check_command, environment
 from benchmarks.load import LoadFailed
+from benchmarks.locks import pairs
 from benchmarks.setups import ROOT, Setup, render
 
-CASES = (*requests.CASES, *bodies.CASES, *memory.CASES, *latency.CASES, *workers.CASES)
+CASES = (
+    *requests.CASES,
+    *bodies.CASES,
+    *memory.CASES,
+    *latency.CASES,
+    *workers.CASES,
+    *pairs.CASES,
+)
 FOLDER = ROOT / "build/bench"
 BUSY = 1.0
 """Load average above which figures vary too much to be quoted."""

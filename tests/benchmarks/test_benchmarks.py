@@ -45,6 +45,16 @@ def test_a_case_gives_figures_for_all(tmp_path: Path) -> None:
     assert found["ratio"] == found["ours"] / found["peer"]
 
 
+@pytest.mark.timeout(120)
+def test_locks_give_figures_for_each_engine(tmp_path: Path) -> None:
+    options = ("--rounds", "1", "--seconds", "1", "--folder", str(tmp_path))
+    benchmarks("lock-pairs-1", "lock-hand-over", *options)
+    for case in ("lock-pairs-1", "lock-hand-over"):
+        rounds = json.loads((tmp_path / f"{case}.json").read_text())["rounds"]
+        assert set(rounds) == {"l7lb", "bare etcd", "lockd", "memory"}
+        assert all(figures[0] > 0 for figures in rounds.values())
+
+
 def test_an_unknown_case_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "no-such-case"],

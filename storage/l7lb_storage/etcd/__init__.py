@@ -1,0 +1,1 @@
+"""The engine for clusters: etcd version 3, through its JSON gateway."""

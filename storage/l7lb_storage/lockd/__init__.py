@@ -1,0 +1,1 @@
+"""The embedded engine: a small lock server on SQLite, and its client."""
