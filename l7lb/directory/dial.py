@@ -12,7 +12,8 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import cast
 
 from l7lb.directory.threads import Threads
 from l7lb.model_directory import LdapTls
@@ -47,6 +48,7 @@ class Dialer:
     """In which names are looked up."""
     timeout_s: float
     lookup: Lookup = system_lookup
+    legs: _Legs = field(default_factory=lambda: _Legs())
 
     async def dial(self, url: LdapUrl) -> Wire:
         """Raises OSError (TLS failures are such), TimeoutError, DirectoryAway."""
@@ -85,7 +87,7 @@ class Dialer:
         ours, libldaps = socket.socketpair()
         ours.setblocking(False)
         libldaps.setblocking(False)
-        plain, secret = _Leg(), _Leg()
+        plain, secret = _Leg(self.legs), _Leg(self.legs)
         plain.other, secret.other = secret, plain
         try:
             await loop.create_unix_connection(lambda: plain, sock=ours)
@@ -102,6 +104,12 @@ class Dialer:
             libldaps.close()
             raise
         return Wire(libldaps, secret)
+
+    async def close(self) -> None:
+        """Ends all that is still bridged, and waits until the event loop has let go of it."""
+        self.legs.abort()
+        async with asyncio.timeout(self.timeout_s):
+            await self.legs.gone.wait()
 
 
 async def _connect(family: int, address: SockAddress) -> socket.socket:
@@ -141,18 +149,41 @@ async def _start_tls(sock: socket.socket) -> None:
         raise ConnectionRefusedError(f"StartTLS is refused with result {code}")
 
 
+class _Legs:
+    """All that are connected."""
+
+    def __init__(self) -> None:
+        self._open: set[_Leg] = set()
+        self.gone = asyncio.Event()
+        self.gone.set()
+
+    def add(self, leg: _Leg) -> None:
+        self._open.add(leg)
+        self.gone.clear()
+
+    def discard(self, leg: _Leg) -> None:
+        self._open.discard(leg)
+        if not self._open:
+            self.gone.set()
+
+    def abort(self) -> None:
+        for leg in [*self._open]:
+            leg.abort()
+
+
 class _Leg(asyncio.Protocol):
     """One side of the bridge: what it receives, the other sends."""
 
-    def __init__(self) -> None:
+    def __init__(self, legs: _Legs) -> None:
+        self._legs = legs
         self.other: _Leg | None = None
         self.transport: asyncio.Transport | None = None
         self.received_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(high=BUFFER_BYTES)
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is of no such class
+        self._legs.add(self)
+        self.transport.set_write_buffer_limits(high=BUFFER_BYTES)
 
     def data_received(self, data: bytes) -> None:
         self.received_bytes += len(data)
@@ -169,6 +200,7 @@ class _Leg(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        self._legs.discard(self)
         other, self.other = self.other, None
         if other is not None and other.transport is not None:
             other.transport.close()

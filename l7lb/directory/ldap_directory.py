@@ -70,6 +70,7 @@ class LdapDirectory:
     async def close(self) -> None:
         self.binds.close()
         await asyncio.gather(*(replica.close() for replica in self.replicas))
+        await self.opener.dialer.close()
 
     # ----------------------------------------------------------------- the port
 

@@ -153,6 +153,7 @@ class Replica:
         self.on_change()
 
     async def close(self) -> None:
+        self.reason = "closed"
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)

@@ -104,7 +104,7 @@ class Searches:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._wake_one()
-            else:
+            elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
 

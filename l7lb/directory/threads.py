@@ -60,7 +60,7 @@ class Threads:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._give_back()
-            else:
+            elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
 
