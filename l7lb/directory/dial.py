@@ -38,6 +38,67 @@ def system_lookup(host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
     return [(int(each[0]), (str(each[4][0]), port)) for each in found]
 
 
+class _Legs:
+    """All that are connected."""
+
+    def __init__(self) -> None:
+        self._open: set[_Leg] = set()
+        self.gone = asyncio.Event()
+        self.gone.set()
+
+    def add(self, leg: _Leg) -> None:
+        self._open.add(leg)
+        self.gone.clear()
+
+    def discard(self, leg: _Leg) -> None:
+        self._open.discard(leg)
+        if not self._open:
+            self.gone.set()
+
+    def abort(self) -> None:
+        for leg in [*self._open]:
+            leg.abort()
+
+
+class _Leg(asyncio.Protocol):
+    """One side of the bridge: what it receives, the other sends."""
+
+    def __init__(self, legs: _Legs) -> None:
+        self._legs = legs
+        self.other: _Leg | None = None
+        self.transport: asyncio.Transport | None = None
+        self.received_bytes = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is of no such class
+        self._legs.add(self)
+        self.transport.set_write_buffer_limits(high=BUFFER_BYTES)
+
+    def data_received(self, data: bytes) -> None:
+        self.received_bytes += len(data)
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.write(data)
+
+    def pause_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        self._legs.discard(self)
+        other, self.other = self.other, None
+        if other is not None and other.transport is not None:
+            other.transport.close()
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+
 @dataclass(frozen=True, slots=True)
 class Dialer:
     """Makes streams to one kind of servers."""
@@ -48,7 +109,7 @@ class Dialer:
     """In which names are looked up."""
     timeout_s: float
     lookup: Lookup = system_lookup
-    legs: _Legs = field(default_factory=lambda: _Legs())
+    legs: _Legs = field(default_factory=_Legs)
 
     async def dial(self, url: LdapUrl) -> Wire:
         """Raises OSError (TLS failures are such), TimeoutError, DirectoryAway."""
@@ -147,67 +208,6 @@ async def _start_tls(sock: socket.socket) -> None:
         raise ConnectionResetError(f"StartTLS: {error}") from None
     if code:
         raise ConnectionRefusedError(f"StartTLS is refused with result {code}")
-
-
-class _Legs:
-    """All that are connected."""
-
-    def __init__(self) -> None:
-        self._open: set[_Leg] = set()
-        self.gone = asyncio.Event()
-        self.gone.set()
-
-    def add(self, leg: _Leg) -> None:
-        self._open.add(leg)
-        self.gone.clear()
-
-    def discard(self, leg: _Leg) -> None:
-        self._open.discard(leg)
-        if not self._open:
-            self.gone.set()
-
-    def abort(self) -> None:
-        for leg in [*self._open]:
-            leg.abort()
-
-
-class _Leg(asyncio.Protocol):
-    """One side of the bridge: what it receives, the other sends."""
-
-    def __init__(self, legs: _Legs) -> None:
-        self._legs = legs
-        self.other: _Leg | None = None
-        self.transport: asyncio.Transport | None = None
-        self.received_bytes = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is of no such class
-        self._legs.add(self)
-        self.transport.set_write_buffer_limits(high=BUFFER_BYTES)
-
-    def data_received(self, data: bytes) -> None:
-        self.received_bytes += len(data)
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.write(data)
-
-    def pause_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.resume_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.transport = None
-        self._legs.discard(self)
-        other, self.other = self.other, None
-        if other is not None and other.transport is not None:
-            other.transport.close()
-
-    def abort(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
 
 
 class Wire:

@@ -14,9 +14,9 @@ from l7lb.directory.ldap_directory import LdapDirectory
 from l7lb.directory.opened import Opened, open_directory
 from l7lb.model_directory import LdapSpec, LdapTls, StaticSpec
 from l7lb.ports import ManualClock
+from l7lb_protocols.ldap.urls import LdapUrl
 from support.directories import Proxy, Silent, ldap_spec
 from support.slapd import LDAP, Slapd, crowd
-from l7lb_protocols.ldap.urls import LdapUrl
 
 MakeDirectory = Callable[..., LdapDirectory]
 
@@ -106,9 +106,9 @@ def silent() -> Iterator[LdapUrl]:
 @pytest.fixture(params=["ldap", "yaml", "ldif"])
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opened]:
     """Every kind of directory with the same three users, for this test alone."""
+    server = None
     if request.param == "ldap":
         server = Slapd(tmp_path / "slapd").start()
-        request.addfinalizer(server.stop)
         found = open_directory(ldap_spec(server.url))
     else:
         file = tmp_path / f"users.{request.param}"
@@ -117,6 +117,8 @@ async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         found = open_directory(StaticSpec(str(file)))
     yield found
     await found.directory.close()
+    if server is not None:
+        server.stop()
 
 
 SEED_YAML = Path(__file__).parent / "seed.yaml"
