@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from l7lb.config import credentials
 from l7lb.config.files import FileProblem, read_regular
 from l7lb.config.schema_directory import (
@@ -63,6 +65,7 @@ def _ldap(ldap: Ldap, scope: Scope) -> LdapSpec:
     timeouts = ldap.timeouts.model_dump()
     if ldap.timeouts.retry_max < ldap.timeouts.retry:
         scope.at("timeouts", "retry_max").problem("retry_max is shorter than retry")
+    _warn_of_plain_text(ldap, scope.at("urls"))
     return LdapSpec(
         replicas=_replicas(ldap, scope.at("urls")),
         base=ldap.base,
@@ -102,6 +105,21 @@ def _replicas(ldap: Ldap, scope: Scope) -> tuple[ReplicaSpec, ...]:
             scope.at(position).problem(f"{replica.url} stands here twice")
         seen.add(replica.url)
     return found
+
+
+def _warn_of_plain_text(ldap: Ldap, scope: Scope) -> None:
+    for position, each in enumerate(ldap.urls):
+        is_plain = each.url.scheme == "ldap" and not ldap.tls.start_tls
+        if is_plain and not _is_this_host(each.url.host):
+            message = f"passwords travel to {each.url} in plain text"
+            scope.at(position).warn(message, "use ldaps:, or tls: starttls")
+
+
+def _is_this_host(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _entry(ldap: Ldap) -> EntrySpec:

@@ -47,6 +47,7 @@ class Connection:
         self._handle = Handle(wire.sock.fileno())
         self._pending: dict[int, asyncio.Future[Answer]] = {}
         self._heard_s = self._loop.time()
+        self._heard_count = 0
         self._heard_bytes = 0
         self._lost = ""
         self.closed = asyncio.Event()
@@ -75,14 +76,14 @@ class Connection:
         if self._lost:
             raise ConnectionLost(self._lost)
         message = self._sent(send)
-        sent_s = self._loop.time()
+        heard = self._heard_count
         answer: asyncio.Future[Answer] = self._loop.create_future()
         self._pending[message] = answer
         try:
             async with asyncio.timeout(deadline_s):
                 return await answer
         except TimeoutError:
-            if self._heard_s < sent_s:
+            if self._heard_count == heard:
                 self.close(f"silent for {deadline_s:g} s")
             raise DirectoryAway(f"no answer within {deadline_s:g} s") from None
         finally:
@@ -143,6 +144,7 @@ class Connection:
             waiting.set_exception(error)
 
     def _heard(self) -> None:
+        self._heard_count += 1
         self._heard_s = self._loop.time()
         self._heard_bytes = self._wire.received_bytes()
 

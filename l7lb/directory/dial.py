@@ -136,9 +136,8 @@ class Dialer:
         for family, address in targets:
             try:
                 # One address that swallows packets must leave time for the next.
-                return await asyncio.wait_for(
-                    _connect(family, address), self.timeout_s / len(targets)
-                )
+                async with asyncio.timeout(self.timeout_s / len(targets)):
+                    return await _connect(family, address)
             except OSError as failure:
                 error = failure
         raise error

@@ -42,6 +42,16 @@ def check_installed(spec: DirectorySpec | None) -> None:
         raise DirectoryRefused(MISSING) from error
 
 
+def check_directory(spec: DirectorySpec | None) -> None:
+    """Whether it could be opened here; reads a static file, asks no server. Blocks.
+
+    Raises ConfigError, DirectoryRefused.
+    """
+    check_installed(spec)
+    if isinstance(spec, StaticSpec):
+        StaticDirectory(spec)
+
+
 def open_directory(spec: DirectorySpec, clock: Clock | None = None) -> Opened:
     """Call it in the event loop that will use it. An LDAP directory begins to connect at once and
     does not fail for a server that is away.

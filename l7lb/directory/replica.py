@@ -124,7 +124,8 @@ class Replica:
         while connection.is_open:
             wait_s = max(timeouts.check_s - connection.silent_s, 0.0)
             try:
-                await asyncio.wait_for(connection.closed.wait(), max(wait_s, 0.001))
+                async with asyncio.timeout(max(wait_s, 0.001)):
+                    await connection.closed.wait()
             except TimeoutError:
                 if connection.silent_s >= timeouts.check_s:
                     await self._probe(connection)

@@ -170,7 +170,11 @@ class YamlDocument:
         users = self._root[USERS]
         key = self._keys.setdefault(account.name, account.name)
         given = users.setdefault(key, CommentedMap())
+        before = self.accounts.get(account.name)
+        unchanged = _plain(before).items() if before else ()
         for name, value in _plain(account).items():
+            if (name, value) in unchanged:
+                continue  # as it was written, in whatever form
             if value:
                 given[name] = value
             else:

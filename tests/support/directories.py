@@ -99,7 +99,6 @@ class Proxy:
         """Every connection, at once."""
         for writer in self._writers:
             writer.transport.abort()
-        self._writers.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
@@ -140,6 +139,8 @@ class Proxy:
         for task in [*self._tasks]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        ended = (writer.wait_closed() for writer in self._writers)
+        await asyncio.gather(*ended, return_exceptions=True)
 
 
 class Silent:
