@@ -188,7 +188,9 @@ async def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
-        writer.write(b"\x30\x84\x10\x00\x00\x00\x02\x01\x01\x64\x84\x0f\xff\xff\xf0\x04\x84\x0f\xff\xff\x00")
+        writer.write(
+            b"\x30\x84\x10\x00\x00\x00\x02\x01\x01\x64\x84\x0f\xff\xff\xf0\x04\x84\x0f\xff\xff\x00"
+        )
         try:
             while True:
                 writer.write(b"x" * 10_000)
@@ -267,7 +269,9 @@ async def test_start_tls_answered_byte_by_byte(slapd: Slapd, trusting: LdapTls) 
 async def test_the_next_address_is_tried(slapd: Slapd) -> None:
     [dead] = [LdapUrl("ldap", "127.0.0.2", port) for port in (slapd.port,)]
     targets = [(socket.AF_INET, (dead.host, 1)), (socket.AF_INET, ("127.0.0.1", slapd.port))]
-    wire = await dialer(lookup=lambda host, port: list(targets)).dial(LdapUrl("ldap", "two.test", 389))
+    wire = await dialer(lookup=lambda host, port: list(targets)).dial(
+        LdapUrl("ldap", "two.test", 389)
+    )
     assert not wire.is_secret
     wire.close()
 

@@ -28,7 +28,9 @@ def test_the_least_that_an_account_has() -> None:
 
 @pytest.mark.parametrize("value", [b"disabled", b"Disabled", b"noaccess"])
 def test_disabled(value: bytes) -> None:
-    assert account_of("cn=a", {**ALICE, "l7lbAccountStatus": [value]}, SPEC).status is Status.DISABLED
+    assert (
+        account_of("cn=a", {**ALICE, "l7lbAccountStatus": [value]}, SPEC).status is Status.DISABLED
+    )
 
 
 @pytest.mark.parametrize(

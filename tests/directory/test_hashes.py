@@ -24,7 +24,16 @@ BY_SLAPD = [
 
 def by_slapd(scheme: str) -> bytes:
     """As OpenLDAP itself makes it."""
-    command = [program("slappasswd"), "-n", "-h", scheme, "-s", PASSWORD, "-o", "module-path=/usr/lib/ldap"]
+    command = [
+        program("slappasswd"),
+        "-n",
+        "-h",
+        scheme,
+        "-s",
+        PASSWORD,
+        "-o",
+        "module-path=/usr/lib/ldap",
+    ]
     command += ["-o", "module-load=pw-sha2", "-o", "module-load=argon2", "-c", "$6$%.16s"]
     return subprocess.run(command, check=True, capture_output=True).stdout
 
@@ -35,7 +44,9 @@ def test_hashes_that_slapd_made(scheme: str) -> None:
     assert hashes.is_known(stored)
     assert hashes.is_password(stored, PASSWORD.encode())
     assert not hashes.is_password(stored, PASSWORD.encode() + b"x")
-    assert hashes.is_password(stored.replace(scheme.encode(), scheme.lower().encode()), PASSWORD.encode())
+    assert hashes.is_password(
+        stored.replace(scheme.encode(), scheme.lower().encode()), PASSWORD.encode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +64,9 @@ def test_md5_crypt_and_an_empty_digest(stored: bytes) -> None:
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha512"])
 def test_pbkdf2(algorithm: str) -> None:
     digest = hashlib.pbkdf2_hmac(algorithm, b"secret", b"saltsalt", 1000)
-    parts = [base64.b64encode(part).rstrip(b"=").replace(b"+", b".") for part in (b"saltsalt", digest)]
+    parts = [
+        base64.b64encode(part).rstrip(b"=").replace(b"+", b".") for part in (b"saltsalt", digest)
+    ]
     stored = f"{{PBKDF2-{algorithm.upper()}}}1000$".encode() + b"$".join(parts)
     assert hashes.is_password(stored, b"secret")
     assert not hashes.is_password(stored, b"Secret")

@@ -117,9 +117,7 @@ async def test_bound_where_no_hash_is_shown(setup: Setup) -> None:
         (PasswordCheck.AUTO, 0, Outcome.OK),
     ],
 )
-async def test_ways(
-    clock: ManualClock, check: PasswordCheck, binds: int, outcome: Outcome
-) -> None:
+async def test_ways(clock: ManualClock, check: PasswordCheck, binds: int, outcome: Outcome) -> None:
     setup = Setup(clock, check)
     assert await setup.outcome(b"old-secret") is outcome
     assert len(setup.bound) == binds

@@ -103,7 +103,9 @@ def test_a_value_cannot_change_the_shape(value: str) -> None:
     found = template("(|(mail={account})(uid={account}))", KNOWN)
     filled = found.filled({"account": value})
     assert re.sub(r"[^()*&|!\x00]", "", filled) == "(|()())"
-    back = re.sub(rb"\\([0-9a-f]{2})", lambda hit: bytes([int(hit[1], 16)]), escaped(value).encode())
+    back = re.sub(
+        rb"\\([0-9a-f]{2})", lambda hit: bytes([int(hit[1], 16)]), escaped(value).encode()
+    )
     assert back == value.encode("utf-8", "surrogateescape")
 
 

@@ -46,7 +46,15 @@ def test_a_child_is_a_name_one_level_deeper(value: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [BASE, "cn=a", "cn=a+sn=b,dc=x", "2.5.4.3=a", "cn=#04024869", "cn=a\\, b,dc=x", "cn = a , dc = x"],
+    [
+        BASE,
+        "cn=a",
+        "cn=a+sn=b,dc=x",
+        "2.5.4.3=a",
+        "cn=#04024869",
+        "cn=a\\, b,dc=x",
+        "cn = a , dc = x",
+    ],
 )
 def test_names(text: str) -> None:
     assert is_dn(text)

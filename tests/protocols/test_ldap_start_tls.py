@@ -20,9 +20,7 @@ LONG_FORM = bytes.fromhex("30840000000c02010178070a010004000400")
 
 
 def test_the_request() -> None:
-    assert REQUEST.hex() == (
-        "301d02010177188016312e332e362e312e342e312e313436362e3230303337"
-    )
+    assert REQUEST.hex() == ("301d02010177188016312e332e362e312e342e312e313436362e3230303337")
 
 
 @pytest.mark.parametrize(("message", "code"), [(GOOD, 0), (REFUSED, 2), (LONG_FORM, 0)])

@@ -102,15 +102,22 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        with suppress(OSError):
+        self._writers.append(writer)
+        serving = asyncio.current_task()
+        assert serving is not None
+        self._keep(serving)
+        try:
             back = await asyncio.open_connection("127.0.0.1", self._target.port)
-            self._writers += [writer, back[1]]
-            for task in (self._up(reader, back[1]), self._down(back[0], writer)):
-                running = asyncio.create_task(task)
-                self._tasks.add(running)
-                running.add_done_callback(self._tasks.discard)
+        except OSError:
+            writer.close()
             return
-        writer.close()
+        self._writers.append(back[1])
+        self._keep(asyncio.create_task(self._up(reader, back[1])))
+        self._keep(asyncio.create_task(self._down(back[0], writer)))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -135,10 +142,12 @@ class Proxy:
     async def close(self) -> None:
         assert self._server is not None
         self._server.close()
+        await turns(5)  # what was accepted has its task by then
+        self.release()
         self.cut()
-        for task in [*self._tasks]:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.cut()
         ended = (writer.wait_closed() for writer in self._writers)
         await asyncio.gather(*ended, return_exceptions=True)
 
