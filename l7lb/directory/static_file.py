@@ -52,18 +52,26 @@ def changing(file: str) -> Iterator[Document]:
 
     Blocks, also while another process changes the file. Raises ConfigError, DirectoryRefused.
     """
-    target = os.path.realpath(file)
-    folder = os.open(Path(target).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    target = Path(os.path.realpath(file))
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        document = load(file)
-        yield document
-        _replace(Path(target), document.text().encode())
-        os.fsync(folder)
+        with _locked(target.parent) as folder:
+            document = load(file)
+            yield document
+            _replace(target, document.text().encode())
+            os.fsync(folder)
     except OSError as error:
         raise DirectoryRefused(f"{file} cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """By the folder, because the file itself is replaced."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -56,7 +56,8 @@ class YamlDocument:
         except MarkedYAMLError as error:
             mark = error.problem_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            self._wrong(Place(self._file, line, column), f"not YAML: {error.problem}")
+            problem = str(error.problem).partition(" with value ")[0]  # it may be a hash
+            self._wrong(Place(self._file, line, column), f"not YAML: {problem}")
         except (YAMLError, ValueError, RecursionError) as error:
             self._wrong(Place(self._file, 1, 1), f"not YAML: {error}")
         else:

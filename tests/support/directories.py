@@ -95,6 +95,10 @@ class Proxy:
         self._left = None
         self._released.set()
 
+    def stop_accepting(self) -> None:
+        assert self._server is not None
+        self._server.close()
+
     def cut(self) -> None:
         """Every connection, at once."""
         for writer in self._writers:
