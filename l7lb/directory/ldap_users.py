@@ -99,7 +99,7 @@ class LdapUsers:
         """The entry goes right below `base`, named by the attribute that names accounts."""
         entry = self._spec.entry
         dn = child(entry.name, account.name, self._spec.base)
-        local = account.name.partition("@")[0]
+        local = account.name.partition("@")[0] or account.name
         attributes = {
             "objectClass": [each.encode() for each in self._spec.object_classes],
             entry.name: [account.name.encode()],

@@ -91,7 +91,7 @@ class LdifDocument:
             raise ValueError("the file has no account beside which a new one could stand")
         beside = self._records[next(iter(self.accounts))].dn
         dn = child(ENTRY.name, name, _parent(beside))
-        local = name.partition("@")[0].encode()
+        local = (name.partition("@")[0] or name).encode()
         classes = [b"inetOrgPerson", b"inetLocalMailRecipient", b"l7lbMailAccount"]
         attributes = {"objectclass": classes, "cn": [local], "sn": [local]}
         return ldif.Record(dn, attributes | {ENTRY.name.lower(): [name.encode()]}, 1)

@@ -32,6 +32,7 @@ from l7lb.model_directory import (
 Load = Callable[[str], ClusterSpec]
 Complaints = Callable[[str], list[str]]
 
+A, A636 = "'ldaps://a'", "'ldaps://a:636'"
 LEAST = "urls: 'ldaps://a', base: 'dc=x', account: '(mail={account})'"
 
 
@@ -72,7 +73,8 @@ def test_no_directory(load: Load) -> None:
 def test_secrets_by_reference(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret").write_text("short\n")
     monkeypatch.setenv("L7LB_LDAP", "from-the-environment")
-    more = ", bind_dn: 'cn=a', password: {file: secret}, write: {bind_dn: 'cn=b', password: {env: L7LB_LDAP}}"
+    more = ", bind_dn: 'cn=a', password: {file: secret}"
+    more += ", write: {bind_dn: 'cn=b', password: {env: L7LB_LDAP}}"
     spec = ldap(load, more)
     assert spec.bind is not None
     assert spec.bind.password == SecretSpec(b"short", str(tmp_path / "secret"))
@@ -130,9 +132,18 @@ def test_static(load: Load, tmp_path: Path) -> None:
     [
         ("directory: 5", ["1:12: directory is not a mapping (such as {static: users.yaml})"]),
         ("directory: {}", ["1:12: a directory has exactly one of ldap and static"]),
-        ("directory: {ldpa: {}}", ["1:13: unknown key 'ldpa' (did you mean 'ldap'?; known keys: ldap, static)"]),
-        ("directory: {static: none.yaml}", ["1:21: none.yaml cannot be read: no such file or directory"]),
-        ("directory: {ldap: {urls: 'ldaps://a'}}", ["1:13: key 'base' is missing", "1:13: key 'account' is missing"]),
+        (
+            "directory: {ldpa: {}}",
+            ["1:13: unknown key 'ldpa' (did you mean 'ldap'?; known keys: ldap, static)"],
+        ),
+        (
+            "directory: {static: none.yaml}",
+            ["1:21: none.yaml cannot be read: no such file or directory"],
+        ),
+        (
+            "directory: {ldap: {urls: 'ldaps://a'}}",
+            ["1:13: key 'base' is missing", "1:13: key 'account' is missing"],
+        ),
         (
             f"directory: {{ldap: {{{LEAST}, bind_dn: 'cn=a'}}}}",
             ["1:91: bind_dn has no password (write password: {file: PATH})"],
@@ -162,11 +173,11 @@ def test_static(load: Load, tmp_path: Path) -> None:
             ["1:20: ldap has no urls (such as ldap://10.0.5.1)"],
         ),
         (
-            "directory: {ldap: {urls: ['ldaps://a', 'ldaps://a:636'], base: 'dc=x', account: '(a={user})'}}",
+            f"directory: {{ldap: {{{LEAST.replace(A, f'[{A}, {A636}]')}}}}}",
             ["1:40: ldaps://a:636 stands here twice"],
         ),
         (
-            "directory: {ldap: {urls: {url: 'ldaps://a', role: write}, base: 'dc=x', account: '(a={user})'}}",
+            f"directory: {{ldap: {{{LEAST.replace(A, f'{{url: {A}, role: write}}')}}}}}",
             ["1:26: no server is there for look-ups (one has the role read or both)"],
         ),
     ],

@@ -34,8 +34,8 @@ def test_names(name: str, normal: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", " a", "a ", "a  b", "a\0", "a\nb", "a\tb", "a\u200bb", "a\u2028b", "a\ud800", "a\u00a0b",
-     "x" * (NAME_LIMIT_BYTES + 1)],
+    ["", " ", " a", "a ", "a  b", "a\0", "a\nb", "a\tb", "a\u200bb", "a\u2028b", "a\ud800",
+     "a\u00a0b", "x" * (NAME_LIMIT_BYTES + 1)],
 )  # fmt: skip
 def test_nobodys_names(name: str) -> None:
     assert normal_name(name) is None

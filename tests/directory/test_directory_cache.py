@@ -22,7 +22,7 @@ SPEC = CacheSpec(positive_s=300, negative_s=30, stale_s=3600, limit=3)
 class Source:
     """Answers what it is told to, when it is told to."""
 
-    def __init__(self, answer: Account | None | Exception = ALICE) -> None:
+    def __init__(self, answer: Account | Exception | None = ALICE) -> None:
         self.answer = answer
         self.asked = 0
         self.gate = asyncio.Event()

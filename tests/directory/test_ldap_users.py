@@ -105,7 +105,7 @@ async def test_no_server_for_changes(slapd: Slapd, make: Make) -> None:
     readers = (ReplicaSpec(slapd.url, Role.READ),)
     with pytest.raises(DirectoryAway, match="names no server for changes"):
         await LdapUsers(make(ldap_spec(replicas=readers))).delete(ALICE)
-    with pytest.raises(DirectoryAway, match="127.0.0.1:1"):
+    with pytest.raises(DirectoryAway, match=r"127.0.0.1:1"):
         await LdapUsers(make(ldap_spec(NOBODY, timeouts=QUICK))).delete(ALICE)
 
 

@@ -61,7 +61,7 @@ async def test_without_python_ldap_the_static_directory_works(
 
 async def test_tls_files_that_are_gone(slapd: Slapd) -> None:
     tls = LdapTls(ca="/nonexistent/ca.pem")
-    with pytest.raises(DirectoryRefused, match="directory.ldap.tls"):
+    with pytest.raises(DirectoryRefused, match=r"directory.ldap.tls"):
         open_directory(replace(ldap_spec(slapd.url), tls=tls))
 
 

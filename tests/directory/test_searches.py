@@ -101,5 +101,5 @@ async def test_look_ups_before_the_first_connection_wait_for_it(slapd: Slapd, ma
 
 async def test_nobody_is_there(make: Make) -> None:
     directory = make(ldap_spec(LdapUrl("ldap", "127.0.0.1", 1), timeouts=QUICK))
-    with pytest.raises(DirectoryAway, match="no directory server answers: ldap://127.0.0.1:1"):
+    with pytest.raises(DirectoryAway, match=r"no directory server answers: ldap://127.0.0.1:1"):
         await directory.searches.search(ALICE)

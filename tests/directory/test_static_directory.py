@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -59,13 +60,17 @@ def problems(text: str, name: str = "users.yaml") -> list[str]:
         ("users:\n  a: {}\n  a: {}", 'users.yaml:3:3: not YAML: found duplicate key "a"'),
         (
             "users:\n  a: {pasword: x}",
-            "users.yaml:2:7: unknown key 'pasword' (known keys: password, aliases, server, quota,"
-            " status, attributes)",
+            (
+                "users.yaml:2:7: unknown key 'pasword' (known keys: password, aliases, server,"
+                " quota, status, attributes)"
+            ),
         ),
         (
             "users:\n  a: {password: secret}",
-            "users.yaml:2:7: password is not a hash of a scheme that is known"
-            " (`l7lb users password` makes one)",
+            (
+                "users.yaml:2:7: password is not a hash of a scheme that is known"
+                " (`l7lb users password` makes one)"
+            ),
         ),
         ("users:\n  a: {aliases: [b]}", "users.yaml:2:7: 'b' is not an address"),
         ("users:\n  a: {aliases: [5]}", "users.yaml:2:7: aliases is not text, or a list of texts"),
@@ -123,10 +128,8 @@ def test_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(st.text(alphabet="users: ab\n-[]{}&*!'\"@0?|>#", max_size=60))
 def test_whatever_stands_there_only_config_errors_come_out(text: str) -> None:
     for document in (YamlDocument, LdifDocument):
-        try:
-            Names(document(text, "users"))
-        except ConfigError as error:
-            assert error.problems
+        with suppress(ConfigError):
+            assert isinstance(Names(document(text, "users")).accounts, dict)
 
 
 # --------------------------------------------------------------------------- on disk
@@ -137,7 +140,7 @@ def test_whatever_stands_there_only_config_errors_come_out(text: str) -> None:
     [
         (lambda path: None, "cannot be read: no such file or directory"),
         (lambda path: path.mkdir(), "is not a regular file|cannot be read: is a directory"),
-        (lambda path: os.mkfifo(path), "is not a regular file"),
+        (os.mkfifo, "is not a regular file"),
         (lambda path: path.write_bytes(b"\xff"), "byte 0 is not UTF-8"),
         (lambda path: path.write_bytes(b"#" * 100), "has more than 99 bytes"),
     ],

@@ -29,7 +29,7 @@ async def test_results_and_errors() -> None:
 
 async def test_a_thread_that_hangs_is_given_up_and_counted() -> None:
     threads, gate = Threads("test", 1, 0), threading.Event()
-    with pytest.raises(DirectoryAway, match="no answer within 0.05 s"):
+    with pytest.raises(DirectoryAway, match=r"no answer within 0.05 s"):
         await threads.run(gate.wait, SOON_S)
     assert (threads.busy, threads.abandoned, threads.abandoned_total) == (1, 1, 1)
     with pytest.raises(DirectoryAway, match="all 1 threads hang"):

@@ -31,7 +31,7 @@ class Setup:
 
     def __init__(self, clock: ManualClock, check: PasswordCheck = PasswordCheck.AUTO) -> None:
         self.clock = clock
-        self.answer: Account | None | Exception = OLD
+        self.answer: Account | Exception | None = OLD
         self.searched = 0
         self.bound: list[tuple[str, bytes]] = []
         self.right = b"old-secret"

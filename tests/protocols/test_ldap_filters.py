@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -122,7 +123,5 @@ def test_a_value_is_not_read_as_a_template() -> None:
 
 @given(st.text(alphabet="()&|!=*{}\\ab0", max_size=40))
 def test_only_filter_errors(text: str) -> None:
-    try:
-        template(text, frozenset({"a", "b"}))
-    except FilterError as error:
-        assert str(error)
+    with suppress(FilterError):
+        assert template(text, frozenset({"a", "b"})).text == text

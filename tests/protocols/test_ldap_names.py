@@ -33,7 +33,7 @@ def test_a_child() -> None:
 
 @pytest.mark.parametrize(("attribute", "value"), [("", "x"), ("a=b", "x"), ("a,b", "x"), ("a", "")])
 def test_no_children(attribute: str, value: str) -> None:
-    with pytest.raises(ValueError, match="attribute|value"):
+    with pytest.raises(ValueError, match=r"attribute|value"):
         child(attribute, value, BASE)
 
 

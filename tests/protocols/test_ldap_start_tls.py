@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,9 +61,8 @@ def test_no_answers(message: bytes) -> None:
 
 @given(st.binary(max_size=30) | st.binary(max_size=20).map(lambda rest: b"\x30\x0c" + rest))
 def test_only_ber_errors(data: bytes) -> None:
-    try:
+    with suppress(BerError):
         length = answer_length(data)
-        assert length is None or length <= ANSWER_LIMIT + 6
-        result_code(data)
-    except BerError as error:
-        assert str(error)
+        assert length is None or length <= ANSWER_LIMIT
+    with suppress(BerError):
+        assert 0 <= result_code(data) <= 255
