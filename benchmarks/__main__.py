@@ -11,13 +11,21 @@ import time
 from pathlib import Path
 
 from benchmarks import procfs
+from benchmarks.directory import lookups
 from benchmarks.figures import Bench, Case, Result
 from benchmarks.http import bodies, latency, memory, requests, workers
 from benchmarks.lab import Lab, check_command, environment
 from benchmarks.load import LoadFailed
 from benchmarks.setups import ROOT, Setup, render
 
-CASES = (*requests.CASES, *bodies.CASES, *memory.CASES, *latency.CASES, *workers.CASES)
+CASES = (
+    *requests.CASES,
+    *bodies.CASES,
+    *memory.CASES,
+    *latency.CASES,
+    *workers.CASES,
+    *lookups.CASES,
+)
 FOLDER = ROOT / "build/bench"
 BUSY = 1.0
 """Load average above which figures vary too much to be quoted."""

@@ -15,8 +15,10 @@ from l7lb.directory.libldap import (
     BASE,
     NO_ATTRIBUTES,
     Answer,
+    Entry,
     Handle,
     LDAPError,
+    Part,
     Search,
     message_of,
     reason_of,
@@ -24,9 +26,11 @@ from l7lb.directory.libldap import (
 from l7lb.errors import DirectoryAway
 
 ANSWER_LIMIT_BYTES = 8 << 20
-"""Of one result that has not ended yet."""
-BURST = 64
-"""Results taken before the loop may do something else."""
+"""Of one message that has not ended yet."""
+ENTRIES_LIMIT = 10_000
+"""Of one answer: a look-up has two at most, a page of a listing has its size."""
+BURST = 128
+"""Messages taken before the loop may do something else."""
 PROBE = Search("", BASE, "(objectClass=*)", (NO_ATTRIBUTES,), 1)
 """The root DSE (RFC 4512 §5.1), of which nothing is wanted."""
 
@@ -46,6 +50,8 @@ class Connection:
         self._wire = wire
         self._handle = Handle(wire.sock.fileno())
         self._pending: dict[int, asyncio.Future[Answer]] = {}
+        self._entries: dict[int, list[Entry]] = {}
+        """What has come of answers that have not ended."""
         self._heard_s = self._loop.time()
         self._heard_count = 0
         self._heard_bytes = 0
@@ -87,6 +93,7 @@ class Connection:
                 self.close(f"silent for {deadline_s:g} s")
             raise DirectoryAway(f"no answer within {deadline_s:g} s") from None
         finally:
+            self._entries.pop(message, None)
             if self._pending.pop(message, None) is not None and not self._lost:
                 self._abandon(message)
 
@@ -128,10 +135,20 @@ class Connection:
                 self._check_partial()
                 return
             self._heard()
-            waiting = self._pending.pop(found[0], None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(found[1])
+            self._take(found)
         self._loop.call_soon(self._readable)
+
+    def _take(self, part: Part) -> None:
+        if part.message not in self._pending:
+            return
+        entries = self._entries.setdefault(part.message, [])
+        entries += part.entries
+        if len(entries) > ENTRIES_LIMIT:
+            self.close(f"an answer of more than {ENTRIES_LIMIT} entries")
+        elif part.is_last:
+            waiting = self._pending.pop(part.message)
+            if not waiting.done():
+                waiting.set_result(Answer(self._entries.pop(part.message), part.cookie))
 
     def _failed(self, error: Exception) -> None:
         message = message_of(error)

@@ -49,6 +49,13 @@ NO_ATTRIBUTES = "1.1"
 PASSWORD_MODIFY = "1.3.6.1.4.1.4203.1.11.1"  # noqa: S105 - an OID, RFC 3062
 PAGED_RESULTS = SimplePagedResultsControl.controlType
 
+_PARTS = (
+    library.RES_SEARCH_ENTRY,
+    library.RES_SEARCH_REFERENCE,
+    library.RES_INTERMEDIATE,
+)
+"""Kinds of messages after which more of the same answer comes."""
+
 Entry = tuple[str, Mapping[str, Sequence[bytes]]]
 Modification = tuple[int, str, list[bytes] | None]
 
@@ -74,6 +81,16 @@ class Answer:
     entries: list[Entry]
     cookie: bytes = b""
     """Where the next page begins; empty: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One message of an answer."""
+
+    message: int
+    entries: list[Entry]
+    is_last: bool
+    cookie: bytes = b""
 
 
 class Handle:
@@ -133,17 +150,20 @@ class Handle:
     def abandon(self, message: int) -> None:
         self._ldap.abandon_ext(message)
 
-    def result(self) -> tuple[int, Answer] | None:
-        """A whole result that has come, with its message id; None: there is none yet.
+    def result(self) -> Part | None:
+        """The next message that has come; None: there is no whole one yet.
 
+        One at a time: asked for whole results without waiting, libldap 2.5 reads an entry and
+        says that there is nothing yet, although the end has come with it.
         Raises LDAPError for a result that is an error, see `message_of`.
         """
-        kind, data, message, controls, _, _ = self._ldap.result4(library.RES_ANY, 1, 0)
+        kind, data, message, controls, _, _ = self._ldap.result4(library.RES_ANY, 0, 0)
         if kind is None:
             return None
+        if kind in _PARTS:
+            return Part(int(message), [(dn, found) for dn, found in data if dn is not None], False)
         cookie = next((c.cookie for c in controls if c.controlType == PAGED_RESULTS), b"")
-        entries = [(dn, found) for dn, found in data or () if dn is not None]
-        return int(message), Answer(entries, bytes(cookie or b""))
+        return Part(int(message), [], True, bytes(cookie or b""))
 
     def close(self) -> None:
         self._ldap.unbind_ext()

@@ -174,6 +174,45 @@ async def test_nonsense_ends_the_connection(garbage: bytes) -> None:
         assert connection.closed.is_set()
 
 
+ENTRY = bytes.fromhex("301a0201016415040464633d78300d300b04046d61696c3103040161")
+"""An entry dc=x with mail: a, message 1."""
+
+
+async def test_answers_that_come_in_one_piece_and_mixed() -> None:
+    def of(message: int, part: bytes) -> bytes:
+        return part.replace(b"\x02\x01\x01", bytes([2, 1, message]), 1)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gate.wait()
+        parts = (of(1, ENTRY), of(2, ENTRY), of(9, ENTRY), of(2, SEARCH_DONE), of(1, ENTRY))
+        writer.write(b"".join(parts) + of(9, SEARCH_DONE) + of(1, SEARCH_DONE))
+        await reader.read()
+
+    gate = asyncio.Event()
+    async with scripted(talk) as url, connected(url) as connection:
+        asked = [
+            asyncio.create_task(connection.request(lambda h: h.search(ALICE), PATIENT_S))
+            for _ in range(2)
+        ]
+        await turns(2)
+        gate.set()
+        found = [(await each).entries for each in asked]
+        assert found == [[("dc=x", {"mail": [b"a"]})] * 2, [("dc=x", {"mail": [b"a"]})]]
+
+
+async def test_an_answer_of_endless_entries_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ENTRIES_LIMIT", 100)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(ENTRY * 101)
+        await reader.read()
+
+    async with scripted(talk) as url, connected(url) as connection:
+        with pytest.raises(ConnectionLost, match="an answer of more than 100 entries"):
+            await connection.request(lambda handle: handle.search(ALICE), PATIENT_S)
+
+
 async def test_an_end_while_nothing_is_asked_is_noticed() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pass
