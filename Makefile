@@ -18,10 +18,13 @@ help:  ## list the targets
 
 .venv: $(VENV)/compiled  ## environment with the package, editable, hot path compiled
 
-$(VENV)/installed: pyproject.toml setup.py scripts/python
+# `dev`, or without what must be built where that cannot be: see scripts/extras.
+INSTALL = L7LB_PURE_PYTHON=1 $(BIN)/python -m pip install -qq --editable
+
+$(VENV)/installed: pyproject.toml setup.py scripts/python scripts/extras scripts/debian/ldap
 	scripts/python >/dev/null
 	test -x $(BIN)/python || "$$(scripts/python)" -m venv $(VENV)
-	L7LB_PURE_PYTHON=1 $(BIN)/python -m pip install -qq --editable '.[dev]'
+	extras=$$(scripts/extras) && $(INSTALL) ".[$$extras]"
 	touch $@
 
 # A compiled module hides a newer .py file beside it, so the two must never differ in age.
@@ -35,6 +38,7 @@ demo: .venv  ## a cluster on loopback, with real traffic; it stays until `l7lb d
 
 test: .venv  ## every test: compiled, uncompiled, and on each other Python that is found
 	scripts/packages test
+	@$(BIN)/python -c 'import _ldap' 2>/dev/null || $(INSTALL) '.[dev]'
 	@scripts/compile $(BIN)/python $(HOT)
 	scripts/test
 

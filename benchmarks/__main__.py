@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from benchmarks import network, procfs
+from benchmarks.directory import lookups
 from benchmarks.figures import Bench, Case, Result
 from benchmarks.http import bodies, latency, memory, requests, workers
 from benchmarks.lab import Lab, check_command, environment
@@ -25,6 +26,7 @@ CASES = (
     *latency.CASES,
     *workers.CASES,
     *pairs.CASES,
+    *lookups.CASES,
 )
 FOLDER = ROOT / "build/bench"
 BUSY = 1.0

@@ -4,6 +4,12 @@ and (for HTTP) which status to answer with.
 L7lbError
 ├── ConfigError            the rules file: every problem found, each with its place
 ├── ControlError           the control socket: what was asked cannot be done
+├── DirectoryError         the directory of accounts; `smtp` is the reply to give
+│   ├── DirectoryAway      cannot be asked now: a later try may succeed
+│   ├── DirectoryConfused  it answered, but what it said makes no sense: an administrator must act
+│   ├── DirectoryRefused   it says no to a change, or to us
+│   ├── NoSuchAccount      a change to an account that is not there
+│   └── AccountExists      a name or an address that is taken
 └── SessionError           one session failed; the cluster goes on
     ├── ConnectFailed      no connection to the server          side server, nothing sent
     ├── ServerFailed       the server broke off or spoke nonsense
@@ -68,6 +74,41 @@ class ControlError(L7lbError):
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
+
+
+class DirectoryError(L7lbError):
+    """The directory of accounts did not do what was asked. Messages hold no secret."""
+
+    smtp = (451, "4.3.0")
+    """Status and enhanced status (RFC 3463) for a mail client that waits for it."""
+    retry_safe = False
+
+
+class DirectoryAway(DirectoryError):
+    """No server answers, all are busy, or time is up. Says nothing about the account."""
+
+    smtp = (451, "4.4.3")
+    retry_safe = True
+
+
+class DirectoryConfused(DirectoryError):
+    """Two entries for one name, or an entry that cannot be read."""
+
+    smtp = (451, "4.3.5")
+
+
+class DirectoryRefused(DirectoryError):
+    """Rights, schema, a bad name: the same request would be refused again."""
+
+    smtp = (550, "5.7.0")
+
+
+class NoSuchAccount(DirectoryError):
+    smtp = (550, "5.1.1")
+
+
+class AccountExists(DirectoryError):
+    smtp = (550, "5.3.0")
 
 
 class SessionError(L7lbError):

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from l7lb.model_directory import DirectorySpec
+
 # --------------------------------------------------------------------------- servers and pools
 
 
@@ -478,5 +480,7 @@ class ClusterSpec:
     pools: Mapping[str, PoolSpec]
     services: Mapping[str, ServiceSpec]
     director: DirectorSpec = DirectorSpec()
+    directory: DirectorySpec | None = None
+    """Where accounts are."""
     files: tuple[str, ...] = ()
     """Every file that was read, the main one first."""

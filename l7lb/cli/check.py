@@ -9,7 +9,8 @@ import argparse
 import sys
 
 from l7lb.config.load import load
-from l7lb.errors import ConfigError
+from l7lb.directory.opened import check_directory
+from l7lb.errors import ConfigError, DirectoryRefused
 from l7lb.model import ClusterSpec
 
 NAME = "check"
@@ -24,9 +25,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         loaded = load(args.file)
+        check_directory(loaded.spec.directory)
     except ConfigError as error:
         print(error, file=sys.stderr)
         print(f"{args.file}: {_counted(len(error.problems), 'problem')}", file=sys.stderr)
+        return 2
+    except DirectoryRefused as error:
+        print(f"{args.file}: {error}", file=sys.stderr)
         return 2
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=sys.stderr)

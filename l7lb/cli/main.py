@@ -28,6 +28,7 @@ VERBS = (
     "disable",
     "enable",
     "weight",
+    "users",
     "demo",
 )
 """Modules of this package. Only the one that is asked for is imported: it starts sooner."""

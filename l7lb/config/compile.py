@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from l7lb.config import compile_pool, compile_service
+from l7lb.config import compile_directory, compile_pool, compile_service
 from l7lb.config.addresses import UNIX
 from l7lb.config.hints import LATER_KEYS, LATER_PROTOCOLS, nearest
 from l7lb.config.nodes import Listing, Mapping, Node, Plain, Scalar
 from l7lb.config.refusal import Refusal
 from l7lb.config.schema_cluster import PROTOCOLS, Cluster, Director, Service
+from l7lb.config.schema_directory import DirectorySection
 from l7lb.config.schema_pool import Pool
 from l7lb.config.scope import Scope
 from l7lb.config.texts import name as checked_name
 from l7lb.config.units import shown
 from l7lb.config.validate import known_keys, validated
 from l7lb.model import Address, ClusterSpec, DirectorSpec, PoolSpec, ServiceSpec
+from l7lb.model_directory import DirectorySpec
 
 Endpoint = tuple[Address, Scope]
 """An address that is listened on, and where it stands."""
@@ -38,7 +40,8 @@ def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
     if director.metrics:
         endpoints.append((director.metrics, scope.at("director", "metrics")))
     _refuse_collisions(endpoints)
-    return ClusterSpec(pools, services, director, files)
+    directory = _directory(root, scope.at("directory"))
+    return ClusterSpec(pools, services, director, directory, files)
 
 
 def _drop_empty(root: Mapping, scope: Scope) -> None:
@@ -150,6 +153,17 @@ def _director(root: Mapping, scope: Scope) -> DirectorSpec:
         return DirectorSpec()
     valid = validated(Director, node.plain(), scope)
     return compile_service.director_spec(valid.section, scope) if valid else DirectorSpec()
+
+
+def _directory(root: Mapping, scope: Scope) -> DirectorySpec | None:
+    node = root.get("directory")
+    if node is None:
+        return None
+    if not isinstance(node, Mapping):
+        scope.problem("directory is not a mapping", "such as {static: users.yaml}")
+        return None
+    valid = validated(DirectorySection, node.plain(), scope)
+    return compile_directory.directory_spec(valid, scope) if valid else None
 
 
 # --------------------------------------------------------------------------- listeners that collide

@@ -6,8 +6,9 @@ import os
 import ssl
 
 from l7lb.config.files import FileProblem, read_regular, reason
-from l7lb.config.schema_cluster import Secret
+from l7lb.config.schema_secret import Secret
 from l7lb.config.scope import Scope
+from l7lb.model_directory import SecretSpec
 
 PEM_LIMIT_BYTES = 8 << 20
 SECRET_LIMIT_BYTES = 65536
@@ -44,15 +45,21 @@ def check_ciphers(scope: Scope, ciphers: str) -> None:
         scope.problem("OpenSSL knows none of these ciphers", "see `openssl ciphers`")
 
 
-def secret(scope: Scope, given: Secret) -> bytes:
+def secret(scope: Scope, given: Secret, least_bytes: int = SECRET_LEAST_BYTES) -> bytes:
     """The secret itself; b"" when it cannot be had, with the problem noted."""
     if (given.file is None) == (given.env is None):
         scope.problem("a secret has exactly one of file and env")
         return b""
     value = _from_file(scope.at("file"), given.file) if given.file else _from_env(scope, given.env)
-    if value is not None and len(value) < SECRET_LEAST_BYTES:
-        scope.problem(f"the secret is shorter than {SECRET_LEAST_BYTES} bytes")
+    if value is not None and len(value) < least_bytes:
+        scope.problem(f"the secret is shorter than {least_bytes} bytes")
     return value or b""
+
+
+def referred(scope: Scope, given: Secret, least_bytes: int = 1) -> SecretSpec:
+    """The secret with where it was read, so that `show --effective` can say that."""
+    file = scope.at("file").path(given.file) if given.file else ""
+    return SecretSpec(secret(scope, given, least_bytes), file, given.env or "")
 
 
 def _from_file(scope: Scope, name: str) -> bytes | None:

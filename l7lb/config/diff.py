@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import TypeVar
 
 from l7lb.config import effective, effective_pool
+from l7lb.config.effective_directory import directory_tree, secrets
 from l7lb.config.nodes import Plain
 from l7lb.model import ClusterSpec, DirectorSpec, PoolSpec, ServiceSpec
+from l7lb.model_directory import DirectorySpec
 
 Tree = Mapping[str, Plain]
 T = TypeVar("T", PoolSpec, ServiceSpec)
@@ -27,6 +29,7 @@ class What(StrEnum):
     SERVICE = "service"
     LISTENER = "listener"
     ROUTE = "route"
+    DIRECTORY = "directory"
     DIRECTOR = "director"
 
 
@@ -35,7 +38,8 @@ class Change:
     kind: Kind
     what: What
     name: str
-    """`pool`, `pool/server`, `service`, `service/route`, `service ADDRESS` or `director`."""
+    """`pool`, `pool/server`, `service`, `service/route`, `service ADDRESS`, `directory` or
+    `director`."""
     details: tuple[str, ...] = ()
     """What changed, such as `weight 1 → 2`."""
 
@@ -45,13 +49,14 @@ class Change:
 
 
 def diff(old: ClusterSpec, new: ClusterSpec) -> list[Change]:
-    """Changes from `old` to `new`: pools, then services, then the director; [] when equal.
+    """Changes from `old` to `new`: pools, services, directory, director; [] when equal.
 
     A pool or service that is added or removed is one change; its parts are not listed.
     """
     return [
         *_named(What.POOL, old.pools, new.pools, _pool_changes),
         *_named(What.SERVICE, old.services, new.services, _service_changes),
+        *_directory(old.directory, new.directory),
         *_director(old.director, new.director),
     ]
 
@@ -122,6 +127,19 @@ def _parts(
             yield Change(Kind.ADDED, what, prefix + name)
         elif old[name] != given:
             yield Change(Kind.CHANGED, what, prefix + name, tuple(_details(old[name], given)))
+
+
+def _directory(old: DirectorySpec | None, new: DirectorySpec | None) -> Iterator[Change]:
+    if old is None or new is None:
+        if old is not new:
+            kind = Kind.ADDED if old is None else Kind.REMOVED
+            yield Change(kind, What.DIRECTORY, "directory")
+        return
+    details = _details(directory_tree(old), directory_tree(new))
+    before, after = secrets(old), secrets(new)
+    details += [f"{key} changed" for key in after if key in before and after[key] != before[key]]
+    if details:
+        yield Change(Kind.CHANGED, What.DIRECTORY, "directory", tuple(details))
 
 
 def _director(old: DirectorSpec, new: DirectorSpec) -> Iterator[Change]:

@@ -10,6 +10,7 @@ import io
 
 from ruamel.yaml import YAML
 
+from l7lb.config.effective_directory import directory_tree
 from l7lb.config.effective_pool import pool_tree, retry_tree
 from l7lb.config.naming import path_text
 from l7lb.config.nodes import Plain
@@ -57,6 +58,7 @@ def tree(spec: ClusterSpec) -> dict[str, Plain]:
     return {
         "pools": {name: pool_tree(pool) for name, pool in spec.pools.items()},
         "services": {name: service_tree(service) for name, service in spec.services.items()},
+        **({"directory": directory_tree(spec.directory)} if spec.directory else {}),
         "director": director_tree(spec.director),
     }
 

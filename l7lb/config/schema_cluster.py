@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from l7lb.config import addresses, shorthand, texts
+from l7lb.config import addresses, shorthand
 from l7lb.config.fields import (
     TEXT,
     Count,
@@ -18,9 +18,11 @@ from l7lb.config.fields import (
     Short,
     Size,
 )
+from l7lb.config.schema_directory import DirectorySection
 from l7lb.config.schema_keys import Token
 from l7lb.config.schema_pool import FileName, Pool
 from l7lb.config.schema_route import Network, Route
+from l7lb.config.schema_secret import Secret
 from l7lb.model import (
     AccessLog,
     Address,
@@ -208,15 +210,6 @@ class Service(Section):
     """Client connections at once from one address, in each worker; 0: no limit."""
 
 
-class Secret(Section):
-    """Where a secret is read; exactly one of these."""
-
-    file: FileName | None = None
-    """File that holds it; a line end at its end is left out."""
-    env: Annotated[str, Parsed(texts.variable, TEXT)] | None = None
-    """Environment variable that holds it."""
-
-
 class Director(Section):
     """The process itself."""
 
@@ -255,5 +248,7 @@ class Cluster(Section):
     """Pools by name."""
     services: dict[str, Service] = Field(default={})
     """Virtual services by name."""
+    directory: DirectorySection | None = None
+    """Where accounts are; without it, none are known."""
     director: Director = Director()
     """The process itself."""

@@ -138,6 +138,10 @@ def secret(value: object) -> object:
     return value
 
 
+def start_tls(value: object) -> object:
+    return {"start_tls": True} if value == "starttls" else value
+
+
 def optional_key(words: tuple[str, ...]) -> Expand:
     """As `word`; `true` leaves the key to the scheduler."""
     expand_word = word("key", words)

@@ -55,6 +55,17 @@ def test_locks_give_figures_for_each_engine(tmp_path: Path) -> None:
         assert all(figures[0] > 0 for figures in rounds.values())
 
 
+@pytest.mark.timeout(120)
+def test_look_ups_give_figures(tmp_path: Path) -> None:
+    options = ("--rounds", "1", "--seconds", "1", "--folder", str(tmp_path))
+    shown = benchmarks("lookup", "lookup-cached", *options)
+    assert "slapd, µs CPU/look-up" in shown
+    found = json.loads((tmp_path / "lookup.json").read_text())
+    assert set(found["rounds"]) == {"l7lb", "blocking calls", "one at a time"}
+    cached = json.loads((tmp_path / "lookup-cached.json").read_text())
+    assert set(cached["rounds"]) == {"l7lb", "cold"}
+
+
 def test_an_unknown_case_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "no-such-case"],

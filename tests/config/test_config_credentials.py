@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 from l7lb.config import credentials
 from l7lb.config.nodes import Entry, Mapping, Scalar
 from l7lb.config.refusal import Problems
-from l7lb.config.schema_cluster import Secret
+from l7lb.config.schema_secret import Secret
 from l7lb.config.scope import Scope
 from l7lb.errors import ConfigError
 from l7lb.model import Place

@@ -83,7 +83,7 @@ def test_good_files_satisfy_the_schema(path: Path) -> None:
     jsonschema.Draft202012Validator(json_schema()).validate(tree)
 
 
-@pytest.mark.parametrize("name", ["many", "pools", "routes", "services", "later"])
+@pytest.mark.parametrize("name", ["many", "pools", "routes", "services", "later", "directory"])
 def test_bad_files_do_not(name: str) -> None:
     tree = YAML(typ="safe", pure=True).load((GOLDEN / "bad" / f"{name}.yaml").read_text())
     assert list(jsonschema.Draft202012Validator(json_schema()).iter_errors(tree))
@@ -108,4 +108,10 @@ def test_lists_that_stand_in_words_are_those_of_the_model() -> None:
 
 
 def test_known_keys_are_those_of_the_file() -> None:
-    assert known_keys(Cluster) == ["include", "pools", "services", "director"]
+    assert known_keys(Cluster) == [
+        "include",
+        "pools",
+        "services",
+        "directory",
+        "director",
+    ]

@@ -36,6 +36,8 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("clients-ca", "servers-ca"):
         authority.cert_pem.write_to_path(certificates / f"{name}.pem")
     monkeypatch.setenv("L7LB_COOKIE_SECRET", "0123456789abcdef0123456789abcdef")
+    monkeypatch.setenv("L7LB_LDAP_PASSWORD", "director-secret")
+    (tmp_path / "users.yaml").write_text("users: {}\n")
     return tmp_path
 
 
