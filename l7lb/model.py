@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from l7lb.model_directory import DirectorySpec
+from l7lb.model_store import StoreSpec
 
 # --------------------------------------------------------------------------- servers and pools
 
@@ -481,6 +482,8 @@ class ClusterSpec:
     services: Mapping[str, ServiceSpec]
     director: DirectorSpec = DirectorSpec()
     directory: DirectorySpec | None = None
+    store: StoreSpec | None = None
+    """What directors share; None: this one is alone."""
     """Where accounts are."""
     files: tuple[str, ...] = ()
     """Every file that was read, the main one first."""

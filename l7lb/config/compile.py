@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from l7lb.config import compile_directory, compile_pool, compile_service
+from l7lb.config import compile_directory, compile_pool, compile_service, compile_store
 from l7lb.config.addresses import UNIX
 from l7lb.config.hints import LATER_KEYS, LATER_PROTOCOLS, nearest
 from l7lb.config.nodes import Listing, Mapping, Node, Plain, Scalar
@@ -16,12 +16,14 @@ from l7lb.config.refusal import Refusal
 from l7lb.config.schema_cluster import PROTOCOLS, Cluster, Director, Service
 from l7lb.config.schema_directory import DirectorySection
 from l7lb.config.schema_pool import Pool
+from l7lb.config.schema_store import StoreSection
 from l7lb.config.scope import Scope
 from l7lb.config.texts import name as checked_name
 from l7lb.config.units import shown
 from l7lb.config.validate import known_keys, validated
 from l7lb.model import Address, ClusterSpec, DirectorSpec, PoolSpec, ServiceSpec
 from l7lb.model_directory import DirectorySpec
+from l7lb.model_store import StoreSpec
 
 Endpoint = tuple[Address, Scope]
 """An address that is listened on, and where it stands."""
@@ -41,7 +43,8 @@ def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
         endpoints.append((director.metrics, scope.at("director", "metrics")))
     _refuse_collisions(endpoints)
     directory = _directory(root, scope.at("directory"))
-    return ClusterSpec(pools, services, director, directory, files)
+    store = _store(root, scope.at("store"))
+    return ClusterSpec(pools, services, director, directory, store, files)
 
 
 def _drop_empty(root: Mapping, scope: Scope) -> None:
@@ -164,6 +167,17 @@ def _directory(root: Mapping, scope: Scope) -> DirectorySpec | None:
         return None
     valid = validated(DirectorySection, node.plain(), scope)
     return compile_directory.directory_spec(valid, scope) if valid else None
+
+
+def _store(root: Mapping, scope: Scope) -> StoreSpec | None:
+    node = root.get("store")
+    if node is None:
+        return None
+    if not isinstance(node, Mapping):
+        scope.problem("store is not a mapping", "such as {etcd: http://10.0.6.1:2379}")
+        return None
+    valid = validated(StoreSection, node.plain(), scope)
+    return compile_store.store_spec(valid, scope) if valid else None
 
 
 # --------------------------------------------------------------------------- listeners that collide

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
 from l7lb.config import credentials
 from l7lb.config.addresses import UNIX
@@ -115,6 +116,23 @@ def resolved(address: Address, scope: Scope) -> Address:
 def server_tls(tls: ServerTlsSection | None, scope: Scope) -> ServerTls | None:
     if tls is None:
         return None
+    ca, certificate, key = client_credentials(tls, scope)
+    return ServerTls(tls.verify, ca, tls.server_name, certificate, key)
+
+
+class ClientTls(Protocol):
+    """What all TLS of ours towards others has in common."""
+
+    @property
+    def ca(self) -> str | None: ...
+    @property
+    def certificate(self) -> str | None: ...
+    @property
+    def key(self) -> str | None: ...
+
+
+def client_credentials(tls: ClientTls, scope: Scope) -> tuple[str | None, str | None, str | None]:
+    """Absolute paths of authorities, certificate and key, all of which can be used."""
     ca = scope.at("ca").path(tls.ca) if tls.ca else None
     certificate = scope.at("certificate").path(tls.certificate) if tls.certificate else None
     key = scope.at("key").path(tls.key) if tls.key else None
@@ -124,7 +142,7 @@ def server_tls(tls: ServerTlsSection | None, scope: Scope) -> ServerTls | None:
         credentials.check_pair(scope.at("certificate"), certificate, key)
     elif key:
         scope.at("key").key_problem("a key without a certificate", "add certificate")
-    return ServerTls(tls.verify, ca, tls.server_name, certificate, key)
+    return ca, certificate, key
 
 
 # --------------------------------------------------------------------------- scheduler, persistence

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from l7lb.config import effective, effective_pool
-from l7lb.config.effective_directory import directory_tree, secrets
+from l7lb.config import effective, effective_directory, effective_pool, effective_store
 from l7lb.config.nodes import Plain
 from l7lb.model import ClusterSpec, DirectorSpec, PoolSpec, ServiceSpec
 from l7lb.model_directory import DirectorySpec
+from l7lb.model_store import StoreSpec
 
 Tree = Mapping[str, Plain]
+Section = tuple[Tree, Mapping[str, bytes]]
 T = TypeVar("T", PoolSpec, ServiceSpec)
 
 
@@ -30,6 +31,7 @@ class What(StrEnum):
     LISTENER = "listener"
     ROUTE = "route"
     DIRECTORY = "directory"
+    STORE = "store"
     DIRECTOR = "director"
 
 
@@ -38,7 +40,7 @@ class Change:
     kind: Kind
     what: What
     name: str
-    """`pool`, `pool/server`, `service`, `service/route`, `service ADDRESS`, `directory` or
+    """`pool`, `pool/server`, `service`, `service/route`, `service ADDRESS`, `directory`, `store` or
     `director`."""
     details: tuple[str, ...] = ()
     """What changed, such as `weight 1 → 2`."""
@@ -49,14 +51,15 @@ class Change:
 
 
 def diff(old: ClusterSpec, new: ClusterSpec) -> list[Change]:
-    """Changes from `old` to `new`: pools, services, directory, director; [] when equal.
+    """Changes from `old` to `new`: pools, services, directory, store, director; [] when equal.
 
     A pool or service that is added or removed is one change; its parts are not listed.
     """
     return [
         *_named(What.POOL, old.pools, new.pools, _pool_changes),
         *_named(What.SERVICE, old.services, new.services, _service_changes),
-        *_directory(old.directory, new.directory),
+        *_whole(What.DIRECTORY, _directory(old.directory), _directory(new.directory)),
+        *_whole(What.STORE, _store(old.store), _store(new.store)),
         *_director(old.director, new.director),
     ]
 
@@ -129,17 +132,29 @@ def _parts(
             yield Change(Kind.CHANGED, what, prefix + name, tuple(_details(old[name], given)))
 
 
-def _directory(old: DirectorySpec | None, new: DirectorySpec | None) -> Iterator[Change]:
+def _whole(what: What, old: Section | None, new: Section | None) -> Iterator[Change]:
+    """A section that is there once: its tree, and its secrets by key."""
     if old is None or new is None:
         if old is not new:
-            kind = Kind.ADDED if old is None else Kind.REMOVED
-            yield Change(kind, What.DIRECTORY, "directory")
+            yield Change(Kind.ADDED if old is None else Kind.REMOVED, what, what.value)
         return
-    details = _details(directory_tree(old), directory_tree(new))
-    before, after = secrets(old), secrets(new)
+    details = _details(old[0], new[0])
+    before, after = old[1], new[1]
     details += [f"{key} changed" for key in after if key in before and after[key] != before[key]]
     if details:
-        yield Change(Kind.CHANGED, What.DIRECTORY, "directory", tuple(details))
+        yield Change(Kind.CHANGED, what, what.value, tuple(details))
+
+
+def _directory(spec: DirectorySpec | None) -> Section | None:
+    if spec is None:
+        return None
+    return effective_directory.directory_tree(spec), effective_directory.secrets(spec)
+
+
+def _store(spec: StoreSpec | None) -> Section | None:
+    return (
+        None if spec is None else (effective_store.store_tree(spec), effective_store.secrets(spec))
+    )
 
 
 def _director(old: DirectorSpec, new: DirectorSpec) -> Iterator[Change]:

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from l7lb.config.effective_directory import directory_tree
 from l7lb.config.effective_pool import pool_tree, retry_tree
+from l7lb.config.effective_store import store_tree
 from l7lb.config.naming import path_text
 from l7lb.config.nodes import Plain
 from l7lb.config.units import format_duration, format_share, format_size
@@ -59,6 +60,7 @@ def tree(spec: ClusterSpec) -> dict[str, Plain]:
         "pools": {name: pool_tree(pool) for name, pool in spec.pools.items()},
         "services": {name: service_tree(service) for name, service in spec.services.items()},
         **({"directory": directory_tree(spec.directory)} if spec.directory else {}),
+        **({"store": store_tree(spec.store)} if spec.store else {}),
         "director": director_tree(spec.director),
     }
 

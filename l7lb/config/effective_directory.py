@@ -64,10 +64,10 @@ def _ldap(spec: LdapSpec) -> dict[str, Plain]:
 
 
 def _bind(spec: BindSpec) -> dict[str, Plain]:
-    return {"bind_dn": spec.dn, "password": _secret(spec.password)}
+    return {"bind_dn": spec.dn, "password": secret_tree(spec.password)}
 
 
-def _secret(spec: SecretSpec) -> dict[str, Plain]:
+def secret_tree(spec: SecretSpec) -> dict[str, Plain]:
     return {"file": spec.file} if spec.file else {"env": spec.env}
 
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 LIST_LIMIT = 40
 
 LATER_KEYS = {
-    "Cluster": frozenset({"store", "balancer", "monitor", "alerts"}),
+    "Cluster": frozenset({"balancer", "monitor", "alerts"}),
     "Server": frozenset({"ports", "media_ports"}),
     "Check": frozenset({"rtsp", "smtp", "pop3", "imap", "lmtp"}),
 }

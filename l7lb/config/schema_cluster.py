@@ -23,6 +23,7 @@ from l7lb.config.schema_keys import Token
 from l7lb.config.schema_pool import FileName, Pool
 from l7lb.config.schema_route import Network, Route
 from l7lb.config.schema_secret import Secret
+from l7lb.config.schema_store import StoreSection
 from l7lb.model import (
     AccessLog,
     Address,
@@ -250,5 +251,7 @@ class Cluster(Section):
     """Virtual services by name."""
     directory: DirectorySection | None = None
     """Where accounts are; without it, none are known."""
+    store: StoreSection | None = None
+    """What directors share: drains, weights, learnt cookies, locks. Without it, each is alone."""
     director: Director = Director()
     """The process itself."""

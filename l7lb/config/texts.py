@@ -212,3 +212,27 @@ def variable(value: object) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,255}", text):
         raise Refusal(f"{shown(text)} is not the name of a variable", "such as L7LB_COOKIE_SECRET")
     return text
+
+
+def store_url(value: object) -> str:
+    """Of a member of etcd: scheme, host and port, nothing else."""
+    text = text_of(value)
+    if not re.fullmatch(
+        r"https?://([A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?", text
+    ):
+        raise Refusal(f"{shown(text)} is no URL of a member", "such as http://10.0.6.1:2379")
+    return text
+
+
+def store_prefix(value: object) -> str:
+    text = text_of(value)
+    if not re.fullmatch(r"[A-Za-z0-9._/-]{1,64}", text):
+        raise Refusal(f"{shown(text)} cannot begin a key", "such as l7lb/")
+    return text
+
+
+def plain_word(value: object) -> str:
+    text = text_of(value)
+    if not re.fullmatch(r"[\x21-\x7e]{1,128}", text):
+        raise Refusal(f"{shown(text)} is no name", "printable ASCII without spaces")
+    return text

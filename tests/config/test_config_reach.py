@@ -135,7 +135,7 @@ def test_every_key_has_an_effect(folder: Path) -> None:
     assert [steps for steps in keys if compiled(without(tree, steps), folder) == whole] == []
 
 
-@pytest.mark.parametrize("section", ["store", "balancer", "monitor", "alerts"])
+@pytest.mark.parametrize("section", ["balancer", "monitor", "alerts"])
 def test_sections_of_later_versions_are_named_as_such(section: str, tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_text(f"pools: {{}}\n{section}: {{a: b}}\n")
     with pytest.raises(ConfigError, match=f"section '{section}' is not supported by this version"):

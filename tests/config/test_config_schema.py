@@ -113,5 +113,6 @@ def test_known_keys_are_those_of_the_file() -> None:
         "pools",
         "services",
         "directory",
+        "store",
         "director",
     ]
