@@ -29,6 +29,7 @@ VERBS = (
     "enable",
     "weight",
     "users",
+    "locks",
     "demo",
 )
 """Modules of this package. Only the one that is asked for is imported: it starts sooner."""

@@ -65,6 +65,10 @@ def _head(status: Json) -> list[str]:
         f"loaded {age(status['generation_age_s'])} ago"
     )
     found = [first, second]
+    store = status.get("store")
+    if isinstance(store, dict):
+        owed = f", {store['unsent']} changes unsent" if store["unsent"] else ""
+        found.append(f"store {store['engine']} {store['state']} since {age(store['age_s'])}{owed}")
     if unknown:
         found.append(f"unknown: workers {unknown} did not answer; their sessions may be stale")
     found += [

@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from l7lb.pool.indices import ServerKey
@@ -27,10 +27,20 @@ class AdminEntry:
     drain_until_s: float = 0.0
     weight: int | None = None
     since_s: float = 0.0
+    is_shared: bool = field(default=False, compare=False)
+    """The store has it, or sent it; False: it is still owed to the store."""
 
     @property
     def is_plain(self) -> bool:
         return self.admin is Admin.READY and self.weight is None
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "admin": str(self.admin),
+            "drain_until_s": self.drain_until_s,
+            "weight": self.weight,
+            "since_s": self.since_s,
+        }
 
 
 class AdminState:
@@ -40,6 +50,10 @@ class AdminState:
         self._path = directory / FILE
         self._now = now
         self._entries: dict[ServerKey, AdminEntry] = {}
+        self.is_shared = False
+        """There is a store: what was taken back is kept until the store knows."""
+        self.on_change: Callable[[], None] = _nobody_asks
+        """Called after each word of our own administrator."""
 
     def load(self) -> None:
         """Read the file. Raises ValueError when it is not ours, and leaves it alone."""
@@ -47,7 +61,7 @@ class AdminState:
             with self._path.open("rb") as file:
                 raw = json.loads(file.read(LIMIT_BYTES))
             self._entries = {
-                (str(entry.pop("pool")), str(entry.pop("server"))): _entry(entry)
+                (str(entry.pop("pool")), str(entry.pop("server"))): entry_of(entry)
                 for entry in raw["servers"]
             }
         except FileNotFoundError:
@@ -95,33 +109,73 @@ class AdminState:
             weight=-1 if entry.weight is None else entry.weight,
         )
 
-    def _put(self, key: ServerKey, entry: AdminEntry) -> None:
-        before = dict(self._entries)
+    # ------------------------------------------------------------------ with a store
+
+    def unshared(self) -> list[tuple[ServerKey, AdminEntry]]:
+        """What the store does not know yet, also what was taken back."""
+        return [(key, entry) for key, entry in self._entries.items() if not entry.is_shared]
+
+    def shared(self) -> list[ServerKey]:
+        return [key for key, entry in self._entries.items() if entry.is_shared]
+
+    def was_shared(self, key: ServerKey, entry: AdminEntry) -> None:
+        """The store knows now what `entry` says, unless it has changed meanwhile."""
+        if self._entries.get(key) == entry:
+            self._take(key, entry)
+            self._save()
+
+    def adopt(self, key: ServerKey, entry: AdminEntry) -> bool:
+        """The store says so; True when it is news. What we owe to the store comes later there
+        and will hold, so it stays."""
+        known = self.get(key)
+        if key in self._entries and not known.is_shared:
+            return False
+        self._take(key, entry)
+        self._save()
+        return known != entry
+
+    def _take(self, key: ServerKey, entry: AdminEntry) -> None:
         if entry.is_plain:
             self._entries.pop(key, None)
         else:
-            self._entries[key] = replace(entry, since_s=self._now())
+            self._entries[key] = replace(entry, is_shared=True)
+
+    # ------------------------------------------------------------------ on disk
+
+    def _put(self, key: ServerKey, entry: AdminEntry) -> None:
+        before = dict(self._entries)
+        if entry.is_plain and not self.is_shared:
+            self._entries.pop(key, None)
+        else:
+            self._entries[key] = replace(entry, since_s=self._now(), is_shared=False)
         try:
             self._save()
         except OSError:
             self._entries = before
             raise
+        self.on_change()
 
     def _save(self) -> None:
         servers = [
-            {"pool": pool, "server": server, **asdict(entry)}
+            {"pool": pool, "server": server, "shared": entry.is_shared, **entry.as_json()}
             for (pool, server), entry in sorted(self._entries.items())
         ]
         write_atomically(self._path, json.dumps({"servers": servers}, indent=1).encode())
 
 
-def _entry(raw: dict[str, object]) -> AdminEntry:
+def _nobody_asks() -> None:
+    """There is no store."""
+
+
+def entry_of(raw: dict[str, object]) -> AdminEntry:
+    """Raises KeyError, ValueError or TypeError for what is no entry."""
     weight = raw.get("weight")
     return AdminEntry(
         admin=Admin(str(raw["admin"])),
         drain_until_s=float(str(raw["drain_until_s"])),
         weight=None if weight is None else int(str(weight)),
         since_s=float(str(raw["since_s"])),
+        is_shared=raw.get("shared") is True,
     )
 
 

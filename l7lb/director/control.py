@@ -21,6 +21,7 @@ from l7lb.director.events import Events
 from l7lb.director.listeners import open_private_unix
 from l7lb.director.paths import private_directory
 from l7lb.director.reload import Reloader, change_json
+from l7lb.director.shared_state import SharedState
 from l7lb.director.status import Json, StatusDesk
 from l7lb.errors import ConfigError, ControlError
 
@@ -38,6 +39,7 @@ class Desks:
     reloader: Reloader
     administration: Administration
     events: Events
+    shared: SharedState
 
 
 class ControlServer:
@@ -78,6 +80,7 @@ class ControlServer:
             web.get("/v1/health", self._health),
             web.get("/v1/events", self._events),
             web.get("/v1/config", self._config),
+            web.get("/v1/locks", self._locks),
             web.post("/v1/reload", self._reload),
             web.post("/v1/diff", self._diff),
             web.post(server + "/drain", self._drain),
@@ -99,6 +102,11 @@ class ControlServer:
         limit = _number(request.query.get("limit", "1000"), "limit")
         found = self._desks.events.since(after, max(1, limit))
         return web.json_response({"events": [event.as_json() for event in found]})
+
+    async def _locks(self, request: web.Request) -> web.Response:
+        limit = _number(request.query.get("limit", "1000"), "limit")
+        found = await self._desks.shared.locks(request.query.get("prefix", ""), max(1, limit))
+        return web.json_response({"locks": found})
 
     async def _config(self, _: web.Request) -> web.Response:
         text = await asyncio.to_thread(to_yaml, self._desks.status.spec)

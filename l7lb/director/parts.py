@@ -8,6 +8,7 @@ from pathlib import Path
 from l7lb.director.crew import Crew
 from l7lb.director.events import Events
 from l7lb.director.listeners import Listeners
+from l7lb.director.pin_book import PinBook
 from l7lb.director.running import Running
 from l7lb.health.prober import Prober
 from l7lb.health.resolve import Resolver
@@ -23,3 +24,4 @@ class Parts:
     prober: Prober
     resolver: Resolver
     crew: Crew
+    pins: PinBook

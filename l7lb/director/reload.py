@@ -18,8 +18,9 @@ from l7lb.director.messages import Apply, Unlisten
 from l7lb.director.parts import Parts
 from l7lb.director.process import WorkerProcess
 from l7lb.director.running import worker_count
+from l7lb.director.shared_state import SharedState
 from l7lb.errors import ConfigError, ControlError
-from l7lb.model import ClusterSpec, DirectorSpec
+from l7lb.model import ClusterSpec
 from l7lb.net.certificates import CertificateStore
 
 CONFIRM_S = 10.0
@@ -58,8 +59,9 @@ def change_json(change: Change) -> dict[str, object]:
 class Reloader:
     """One reload at a time."""
 
-    def __init__(self, parts: Parts, metrics: MetricsServer) -> None:
+    def __init__(self, parts: Parts, metrics: MetricsServer, shared: SharedState) -> None:
         self._parts = parts
+        self._shared = shared
         self._metrics = metrics
         self._lock = asyncio.Lock()
 
@@ -108,7 +110,7 @@ class Reloader:
         done = Reloaded(
             running.generation,
             diff(old, spec),
-            at_restart(old.director, spec.director),
+            at_restart(old, spec),
             unconfirmed,
         )
         fields = done.as_json()
@@ -129,6 +131,8 @@ class Reloader:
         parts = self._parts
         running, spec = parts.running, parts.running.spec
         self._forget_left()
+        parts.pins.reconcile(spec.pools)
+        self._shared.file_changed()
         parts.resolver.reconcile(spec.pools)
         parts.prober.reconcile(spec.pools)
         for (pool, server), endpoint in parts.resolver.endpoints().items():
@@ -169,7 +173,12 @@ def check_certificates(spec: ClusterSpec) -> None:
                     raise ControlError(f"service {service.name}: {error}", 422) from error
 
 
-def at_restart(old: DirectorSpec, new: DirectorSpec) -> list[str]:
-    """Changed keys of the director that only a restart can make true."""
+def at_restart(old: ClusterSpec, new: ClusterSpec) -> list[str]:
+    """Changed keys that only a restart can make true."""
     keys = ("control", "state", "cookie_secret")
-    return [f"director.{key}" for key in keys if getattr(old, key) != getattr(new, key)]
+    found = [
+        f"director.{key}"
+        for key in keys
+        if getattr(old.director, key) != getattr(new.director, key)
+    ]
+    return found + (["store"] if old.store != new.store else [])

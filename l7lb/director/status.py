@@ -15,6 +15,7 @@ from l7lb.director.messages import StatusReply
 from l7lb.director.metrics import ServerFigures, Snapshot, WorkerFigures, render
 from l7lb.director.parts import Parts
 from l7lb.director.process import WorkerProcess
+from l7lb.director.shared_state import SharedState
 from l7lb.model import ClusterSpec, Health, PoolSpec, ServerSpec, ServiceSpec
 from l7lb.pool import cells
 from l7lb.pool.server import Admin
@@ -30,8 +31,9 @@ Replies = Mapping[int, StatusReply | None]
 class StatusDesk:
     """Answers `status`, `health` and `metrics`."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, shared: SharedState) -> None:
         self._parts = parts
+        self._shared = shared
         self._started_s = time.time()
 
     @property
@@ -56,6 +58,7 @@ class StatusDesk:
             "generation": running.generation,
             "generation_age_s": _age(running.loaded_s),
             "worker_restarts": parts.crew.restarts,
+            "store": self._shared.view(),
             "workers": [self._worker(slot, replies[slot]) for slot in sorted(replies)],
             "workers_unknown": [slot for slot, reply in replies.items() if reply is None],
             "services": [self._service(each, replies) for each in running.spec.services.values()],

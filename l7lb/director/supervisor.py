@@ -35,9 +35,11 @@ from l7lb.director.messages import (
 from l7lb.director.notify import notify
 from l7lb.director.parts import Parts
 from l7lb.director.paths import control_path, cookie_secret, state_directory
+from l7lb.director.pin_book import PinBook
 from l7lb.director.process import WORKER_COMMAND, WorkerProcess
 from l7lb.director.reload import Reloader
 from l7lb.director.running import Running, worker_count
+from l7lb.director.shared_state import SharedState
 from l7lb.director.status import StatusDesk
 from l7lb.errors import ConfigError, ControlError, Problem
 from l7lb.health.events import HealthEvent
@@ -79,11 +81,16 @@ class Supervisor:
             prober=Prober(self._health_changed, clock),
             resolver=Resolver(self._endpoint_changed, clock),
             crew=Crew(calls, events, options.worker_command),
+            pins=PinBook(clock.now),
         )
-        desk = StatusDesk(self.parts)
+        self.shared = SharedState(self.parts)
+        desk = StatusDesk(self.parts, self.shared)
         self.metrics = MetricsServer(desk.metrics)
-        self.reloader = Reloader(self.parts, self.metrics)
-        self.control = ControlServer(Desks(desk, self.reloader, Administration(self.parts), events))
+        self.reloader = Reloader(self.parts, self.metrics, self.shared)
+        administration = Administration(self.parts)
+        self.control = ControlServer(
+            Desks(desk, self.reloader, administration, events, self.shared)
+        )
         self._secret = cookie_secret(spec.director, state)
         self._stop_asked = asyncio.Event()
         self._stop_now = asyncio.Event()
@@ -120,6 +127,8 @@ class Supervisor:
         await self._open_metrics(spec)
         self.parts.running.take(spec, indices)
         self.parts.running.forget_left()
+        self.parts.pins.reconcile(spec.pools)
+        self.shared.start(spec.store)
         self.parts.prober.reconcile(spec.pools)
         self.parts.resolver.reconcile(spec.pools)
         self.parts.crew.loop = spec.director.loop
@@ -197,6 +206,7 @@ class Supervisor:
     async def _close(self) -> None:
         for task in list(self._tasks):
             task.cancel()
+        await self.shared.close()
         await self.parts.crew.kill()
         await self.parts.prober.close()
         await self.parts.resolver.close()
@@ -223,6 +233,8 @@ class Supervisor:
         worker.send(setup, [running.memory])
         for spot in self.parts.listeners.spots():
             worker.listen(*spot, self.parts.listeners.socket(spot).fileno())
+        for pin in self.parts.pins.all():
+            worker.send(pin)
 
     def _slot_ended(self, slot: int) -> None:
         self.parts.running.release_slot(slot)
@@ -245,7 +257,9 @@ class Supervisor:
                     reason=message.reason,
                 )
             case Learned():
+                self.parts.pins.note(message)
                 self.parts.crew.broadcast(message, without=worker)
+                self.shared.learned(message)
             case Report():
                 self._reported(worker, message)
 

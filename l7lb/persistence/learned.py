@@ -14,6 +14,10 @@ from l7lb.model import PersistenceSpec
 from l7lb_protocols.facts import Facts
 
 LONG_VALUE_BYTES = 64
+TELL_SHARE = 0.25
+"""Of the timeout, after which a use is told again."""
+TELL_EVERY_S = 4 * 86400.0
+"""In its place where there is no timeout."""
 
 
 class PinTable(Protocol):
@@ -28,6 +32,8 @@ class PinTable(Protocol):
     def remember(self, value: bytes, server: str) -> bool:
         """Note that `value` belongs to `server`; True when that is news."""
 
+    on_use: Callable[[bytes, str], None] | None
+
     def __len__(self) -> int: ...
 
 
@@ -38,28 +44,36 @@ class LocalPinTable:
         self._limit = limit
         self._timeout_s = timeout_s
         self._now = now
-        self._entries: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._entries: OrderedDict[bytes, tuple[str, float, float]] = OrderedDict()
+        """Server, last use, and when others were last told of a use."""
+        self.on_use: Callable[[bytes, str], None] | None = None
+        """Told of a use now and then: so often that nobody who is told forgets the entry."""
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def find(self, value: bytes) -> str | None:
-        value = _short(value)
+        value = short(value)
         server = self._living(value)
-        if server is not None:
-            self._entries[value] = (server, self._now())
-            self._entries.move_to_end(value)
-        else:
+        if server is None:
             self._entries.pop(value, None)
+            return None
+        now_s, told_s = self._now(), self._entries[value][2]
+        is_due = now_s - told_s > (self._timeout_s or TELL_EVERY_S) * TELL_SHARE
+        self._entries[value] = (server, now_s, now_s if is_due else told_s)
+        self._entries.move_to_end(value)
+        if is_due and self.on_use is not None:
+            self.on_use(value, server)
         return server
 
     def peek(self, value: bytes) -> str | None:
-        return self._living(_short(value))
+        return self._living(short(value))
 
     def remember(self, value: bytes, server: str) -> bool:
-        value = _short(value)
+        value = short(value)
         is_news = self._living(value) != server
-        self._entries[value] = (server, self._now())
+        now_s = self._now()
+        self._entries[value] = (server, now_s, now_s)
         self._entries.move_to_end(value)
         while len(self._entries) > self._limit:
             self._entries.popitem(last=False)
@@ -72,7 +86,7 @@ class LocalPinTable:
         return entry[0]
 
 
-def _short(value: bytes) -> bytes:
+def short(value: bytes) -> bytes:
     """A digest in place of a long value, so that the table's size is bounded in bytes too."""
     return value if len(value) <= LONG_VALUE_BYTES else blake2b(value, digest_size=32).digest()
 

@@ -6,7 +6,7 @@ Joins the kinds of `persistence` (which speak of names) to the live servers.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from l7lb.model import PersistenceKind, PersistenceSpec, PoolSpec
 from l7lb.persistence.cookie import CookiePins
@@ -25,6 +25,9 @@ class Pins:
 
     def __init__(self, spec: PersistenceSpec) -> None:
         self.spec = spec
+
+    def tell(self, used: Callable[[bytes, str], None]) -> None:
+        """Call this now and then while a learnt value is used: others shall not forget it."""
 
     @abstractmethod
     def update(self, servers: Mapping[str, Server], *, is_backup: bool) -> None:
@@ -100,6 +103,9 @@ class PinnedByLearning(Pins):
         if facts.cookie(self._learned.name) is None:
             return None, f"no cookie {cookie}"
         return None, f"cookie {cookie} has a value that was never learnt, or is forgotten"
+
+    def tell(self, used: Callable[[bytes, str], None]) -> None:
+        self._learned.table.on_use = used
 
     def learn(self, server: str, value: bytes) -> bool:
         return bool(value) and self._learned.table.remember(value, server)

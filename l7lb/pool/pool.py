@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from l7lb.errors import NoServer
 from l7lb.model import PersistenceKind, PoolSpec, RetrySpec
 from l7lb.persistence.key import extractor
+from l7lb.persistence.learned import short
 from l7lb.pool import outlier, report
 from l7lb.pool.budget import RetryBudget
 from l7lb.pool.environment import PoolEnvironment
@@ -196,7 +197,11 @@ class Pool(Home):
     def learn(self, server: Server, value: bytes) -> None:
         """Called by the slot: the application gave `value` out."""
         if self.pins is not None and self.pins.learn(server.name, value) and self.on_learn:
-            self.on_learn(value, server.name)
+            self.on_learn(short(value), server.name)
+
+    def _pin_used(self, value: bytes, server: str) -> None:
+        if self.on_learn:
+            self.on_learn(value, server)
 
     def remember(self, value: bytes, server: str) -> None:
         """Another worker learnt that `value` belongs to `server`."""
@@ -284,6 +289,8 @@ class Pool(Home):
     def _respecify(self, spec: PoolSpec) -> None:
         if self.pins is None or self.pins.spec != spec.persistence:
             self.pins = make_pins(spec, self.env, self._inputs(spec))
+            if self.pins is not None:
+                self.pins.tell(self._pin_used)
             for server in self.servers:
                 server.cookie = b""
         persistence = spec.persistence

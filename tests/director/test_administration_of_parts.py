@@ -1,56 +1,28 @@
 """What an administrator does to a server, in a director whose other parts stand still."""
 
 import asyncio
-import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from l7lb.director.admin_state import AdminState
 from l7lb.director.administration import WEIGHT_LIMIT, Administration, near
-from l7lb.director.crew import Crew, CrewCalls
-from l7lb.director.events import Events
-from l7lb.director.listeners import Listeners
-from l7lb.director.messages import ToWorker, Update
+from l7lb.director.messages import Update
 from l7lb.director.parts import Parts
-from l7lb.director.running import Running
 from l7lb.errors import ControlError
-from l7lb.health.prober import Prober
-from l7lb.health.resolve import Resolver
 from l7lb.model import Address, ClusterSpec, PoolSpec, ServerSpec
 from l7lb.pool.server import Admin, ServerUpdate
-from l7lb.ports import ManualClock
+from support.standing_parts import ToldCrew, close_parts, standing_parts
 
 SERVERS = tuple(ServerSpec(name, Address("192.0.2.1", 80)) for name in ("alpha", "beta"))
 SPEC = ClusterSpec({"web": PoolSpec("web", SERVERS, drain_deadline_s=100.0)}, {})
 
 
-class ToldCrew(Crew):
-    """A crew without workers that remembers what they would have been told."""
-
-    def __init__(self) -> None:
-        calls = CrewCalls(print, print, print, print)
-        super().__init__(calls, Events())
-        self.told: list[ToWorker] = []
-
-    def broadcast(self, message: ToWorker, without: object = None) -> None:
-        self.told.append(message)
-
-
 @pytest.fixture
-async def parts(tmp_path: Path) -> Parts:
-    clock = ManualClock(500.0)
-    running = Running(SPEC, AdminState(tmp_path, time.time), clock)
-    running.take(SPEC, running.plan(SPEC))
-    return Parts(
-        tmp_path / "cluster.yaml",
-        running,
-        Events(),
-        Listeners(),
-        Prober(lambda event: None, clock),
-        Resolver(lambda *_: None, clock),
-        ToldCrew(),
-    )
+async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
+    made = standing_parts(tmp_path, SPEC)
+    yield made
+    close_parts(made)
 
 
 def told(parts: Parts) -> ServerUpdate:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import trustme
 
 from l7lb.cli.client import Refused
 from l7lb.director.reload import at_restart
-from l7lb.model import DirectorSpec
+from l7lb.model import ClusterSpec, DirectorSpec
+from l7lb.model_store import EtcdStore
 from support.running_director import Director, Origin, get, is_listening, until
 
 
@@ -190,5 +192,7 @@ def test_metrics_move_with_the_file(director: Director) -> None:
 
 
 def test_what_only_a_restart_changes_is_told() -> None:
-    old, new = DirectorSpec(), DirectorSpec(control="/x", cookie_secret=b"y", workers=3)
+    old = ClusterSpec({}, {})
+    new = replace(old, director=DirectorSpec(control="/x", cookie_secret=b"y", workers=3))
     assert at_restart(old, new) == ["director.control", "director.cookie_secret"]
+    assert at_restart(old, replace(old, store=EtcdStore(("http://a",)))) == ["store"]
