@@ -100,7 +100,7 @@ async def test_another_server_is_asked(slapd: Slapd, own_slapd: Slapd, make: Mak
 
 
 async def test_a_server_that_hangs_is_passed_over(slapd: Slapd, proxy: Proxy, make: Make) -> None:
-    limits = replace(PATIENT, bind_s=0.2)
+    limits = replace(PATIENT, bind_s=0.5)
     directory = make(ldap_spec(proxy.url, slapd.url, connections=1, timeouts=limits))
     while not all(replica.is_up for replica in directory.replicas):
         await asyncio.sleep(0.005)
