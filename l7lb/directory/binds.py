@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from l7lb.directory.connection import Connection, ConnectionLost
 from l7lb.directory.libldap import BIND_REFUSED, LDAPError, reason_of
@@ -53,26 +54,49 @@ class Binds:
             self._waiting -= counted
 
     async def _bound(self, dn: str, password: bytes) -> bool:
+        failure: DirectoryAway | None = None
+        hanging: Replica | None = None
         while self._idle:
             replica, connection = self._idle.pop()
             try:
-                return await self._asked(replica, connection, dn, password)
+                with self._counted(replica):
+                    return await self._asked(replica, connection, dn, password)
             except ConnectionLost:
                 continue  # it was closed while it lay idle
-        failure: DirectoryAway | None = None
+            except DirectoryAway as error:
+                failure, hanging = error, replica
+                self._forget(replica)
         for replica in self._candidates():
+            if replica is hanging:
+                continue
             try:
-                connection = await self._opener.bare(replica.spec)
-                return await self._asked(replica, connection, dn, password)
+                with self._counted(replica):
+                    connection = await self._opener.bare(replica.spec)
+                    return await self._asked(replica, connection, dn, password)
             except DirectoryAway as error:
                 failure = error
         raise failure or DirectoryAway("no directory server answers")
 
+    @contextmanager
+    def _counted(self, replica: Replica) -> Iterator[None]:
+        """From the dial on, so that those who come together go to different servers."""
+        url = str(replica.spec.url)
+        self._busy[url] = self._busy.get(url, 0) + 1
+        try:
+            yield
+        finally:
+            self._busy[url] -= 1
+
+    def _forget(self, replica: Replica) -> None:
+        """Its other idle connections would hang as well."""
+        for each, connection in [*self._idle]:
+            if each is replica:
+                self._idle.remove((each, connection))
+                connection.close()
+
     async def _asked(
         self, replica: Replica, connection: Connection, dn: str, password: bytes
     ) -> bool:
-        url = str(replica.spec.url)
-        self._busy[url] = self._busy.get(url, 0) + 1
         keep = False
         try:
             await connection.request(
@@ -83,9 +107,8 @@ class Binds:
             keep = True
             return False
         except LDAPError as error:
-            raise DirectoryAway(f"{url}: bind: {reason_of(error)}") from None
+            raise DirectoryAway(f"{replica.spec.url}: bind: {reason_of(error)}") from None
         finally:
-            self._busy[url] -= 1
             self.done += 1
             if keep and connection.is_open and not self._is_closed:
                 self._idle.append((replica, connection))

@@ -54,7 +54,8 @@ class Connection:
         """What has come of answers that have not ended."""
         self._heard_s = self._loop.time()
         self._heard_count = 0
-        self._heard_bytes = 0
+        self._partial_from: int | None = None
+        """Bytes received when the message that has not ended was first seen."""
         self._lost = ""
         self.closed = asyncio.Event()
         self._loop.add_reader(wire.sock.fileno(), self._readable)
@@ -123,7 +124,7 @@ class Connection:
     # ----------------------------------------------------------------- reading
 
     def _readable(self) -> None:
-        for _ in range(BURST):
+        for taken in range(BURST):
             if self._lost:
                 return
             try:
@@ -132,7 +133,8 @@ class Connection:
                 self._failed(error)
                 continue
             if found is None:
-                self._check_partial()
+                if not taken:
+                    self._check_partial()
                 return
             self._heard()
             self._take(found)
@@ -163,13 +165,17 @@ class Connection:
     def _heard(self) -> None:
         self._heard_count += 1
         self._heard_s = self._loop.time()
-        self._heard_bytes = self._wire.received_bytes()
+        self._partial_from = None
 
     def _check_partial(self) -> None:
         """Bytes came, and no result with them."""
         if self._wire.is_ended():
             self.close("closed by the server")
-        elif self._wire.received_bytes() - self._heard_bytes > ANSWER_LIMIT_BYTES:
+            return
+        received = self._wire.received_bytes()
+        if self._partial_from is None:
+            self._partial_from = received
+        elif received - self._partial_from > ANSWER_LIMIT_BYTES:
             self.close(f"an answer of more than {ANSWER_LIMIT_BYTES} bytes")
 
     def close(self, reason: str = "closed") -> None:

@@ -12,6 +12,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -168,8 +169,9 @@ class Dialer:
     async def close(self) -> None:
         """Ends all that is still bridged, and waits until the event loop has let go of it."""
         self.legs.abort()
-        async with asyncio.timeout(self.timeout_s):
-            await self.legs.gone.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.timeout_s):
+                await self.legs.gone.wait()
 
 
 async def _connect(family: int, address: SockAddress) -> socket.socket:

@@ -99,6 +99,21 @@ async def test_another_server_is_asked(slapd: Slapd, own_slapd: Slapd, make: Mak
         assert await directory.binds.is_password(ALICE, b"alice-secret")
 
 
+async def test_a_server_that_hangs_is_passed_over(slapd: Slapd, proxy: Proxy, make: Make) -> None:
+    limits = replace(PATIENT, bind_s=0.5)
+    directory = make(ldap_spec(proxy.url, slapd.url, connections=1, timeouts=limits))
+    while not all(replica.is_up for replica in directory.replicas):
+        await asyncio.sleep(0.005)
+    binds = directory.binds
+    both = [binds.is_password(ALICE, b"alice-secret") for _ in range(4)]
+    assert await asyncio.gather(*both) == [True] * 4
+    assert len({str(replica.spec.url) for replica, _ in binds._idle}) == 2
+    proxy.hold_after(0)
+    for _ in range(3):
+        assert await binds.is_password(ALICE, b"alice-secret")
+    proxy.release()
+
+
 async def test_no_server_that_answers(make: Make) -> None:
     nobody = LdapUrl("ldap", "127.0.0.1", 1)
     directory = make(ldap_spec(nobody, timeouts=QUICK))

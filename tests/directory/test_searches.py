@@ -47,7 +47,7 @@ async def test_the_least_busy_is_taken(slapd: Slapd, proxy: Proxy, make: Make) -
 async def test_a_server_that_hangs_costs_half_of_the_time_and_not_the_answer(
     slapd: Slapd, proxy: Proxy, make: Make
 ) -> None:
-    limits = replace(PATIENT, search_s=0.4)
+    limits = replace(PATIENT, search_s=1.0)
     directory = make(ldap_spec(proxy.url, slapd.url, connections=1, timeouts=limits))
     searches = await all_up(directory)
     proxy.hold_after(0)

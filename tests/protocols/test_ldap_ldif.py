@@ -57,6 +57,7 @@ def test_nothing() -> None:
         ("dn: a\ncontrol: 1.2\n", 2, "a change"),
         ("dn: a\nphoto:< file:///etc/passwd\n", 2, "value elsewhere"),
         ("dn: a\nx:: !\n", 2, "not Base64"),
+        ("dn: a\nx:: é\n", 2, "not Base64"),
         ("dn: a\nno colon\n", 2, "not a line"),
         ("dn:: /w==\n", 1, "not UTF-8"),
         ("dn: a\nx: " + "y" * ldif.LINE_LIMIT + "\n z\n", 2, "longer than"),

@@ -23,9 +23,9 @@ PEOPLE = "ou=people,dc=example,dc=org"
 DIRECTOR = BindSpec("cn=director,ou=services,dc=example,dc=org", SecretSpec(b"director-secret"))
 USERS = BindSpec("cn=users,ou=services,dc=example,dc=org", SecretSpec(b"users-secret"))
 QUICK = LdapTimeouts(
-    connect_s=0.3,
-    bind_s=0.3,
-    search_s=0.3,
+    connect_s=0.5,
+    bind_s=0.5,
+    search_s=0.5,
     write_s=2.0,
     check_s=0.1,
     retry_s=0.02,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,7 +96,7 @@ def _pair(number: int, line: str) -> tuple[str, bytes]:
         return name.lower(), rest.lstrip(" ").encode()
     try:
         return name.lower(), base64.b64decode(rest[1:].strip(" "), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error, or letters that are not ASCII
         raise LdifError(number, "not Base64 after ::") from None
 
 
