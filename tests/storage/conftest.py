@@ -5,31 +5,34 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from support.etcd_members import Member, single, three
+from support.etcd_members import Member, roomy, single, three
 from support.storage_rigs import EtcdRig, LockdRig, MemoryRig, Rig
 
 NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Member]:
+def member() -> Iterator[Member]:
     """A single etcd that tests may restart."""
-    member = single(tmp_path_factory.mktemp("etcd") / "data")
-    member.start()
-    yield member
-    member.kill()
+    with TemporaryDirectory(dir=roomy()) as folder:
+        member = single(Path(folder) / "data")
+        member.start()
+        yield member
+        member.kill()
 
 
 @pytest.fixture(scope="session")
-def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Member]]:
+def members() -> Iterator[list[Member]]:
     """A cluster of three; whoever stops one makes it go on."""
-    members = three(tmp_path_factory.mktemp("etcd-three"))
-    yield members
-    for member in members:
-        member.kill()
+    with TemporaryDirectory(dir=roomy()) as folder:
+        members = three(Path(folder))
+        yield members
+        for member in members:
+            member.kill()
 
 
 @pytest.fixture(params=["memory", "lockd", "etcd"])

@@ -25,7 +25,6 @@ from l7lb_storage import (
     Unavailable,
 )
 from l7lb_storage.clock import ManualClock
-from l7lb_storage.limits import WATCH_EVENTS
 from l7lb_storage.lockd import connection, server, wire
 from l7lb_storage.lockd.client import LockdEngine
 from l7lb_storage.lockd.disk import Disk, file_system, numbers
@@ -209,13 +208,14 @@ async def test_slow_readers_are_cut_off(tcp: Lockd, monkeypatch: pytest.MonkeyPa
     await engine.close()
 
 
-async def test_slow_watcher_begins_anew(tcp: Lockd) -> None:
+async def test_slow_watcher_begins_anew(tcp: Lockd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("l7lb_storage.operating.WATCH_EVENTS", 300)
     engine = await engine_for(tcp)
     store = Store(engine)
     async with store.watch("w/") as watch, asyncio.timeout(2 * WAIT_S):
         assert isinstance(await anext(watch), Reset)
-        for start in range(0, WATCH_EVENTS + 100, 500):
-            numbers_ = range(start, start + 500)
+        for start in range(0, 400, 200):
+            numbers_ = range(start, start + 200)
             await asyncio.gather(*(store.put(f"w/{number % 50}", b"") for number in numbers_))
         event = await anext(watch)
         assert isinstance(event, Reset)

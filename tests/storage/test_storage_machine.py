@@ -63,6 +63,7 @@ class Life(RuleBasedStateMachine):
         self.highest: defaultdict[tuple[str, Mode], int] = defaultdict(int)
         self.folder = tempfile.TemporaryDirectory()
         self.disk = Disk(Path(self.folder.name) / "kept")
+        self.disk._connection.execute("PRAGMA synchronous = OFF")  # the power stays on here
 
     def teardown(self) -> None:
         self.disk.close()

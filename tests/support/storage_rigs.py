@@ -28,7 +28,8 @@ class Rig(ABC):
     """Makes opened engines, and closes all that it made."""
 
     name: str
-    survives_restart = True
+    patience_s = 6.0
+    """How long an engine that is made next asks before it gives up."""
 
     def __init__(self) -> None:
         self.engines: list[Engine] = []
@@ -74,7 +75,6 @@ class Rig(ABC):
 
 class MemoryRig(Rig):
     name = "memory"
-    survives_restart = False
 
     async def start(self) -> None:
         self.world = World()
@@ -107,7 +107,7 @@ class LockdRig(Rig):
         self.serving = asyncio.get_running_loop().create_task(self.server.serve())
 
     def make(self) -> Engine:
-        return LockdEngine(LockdAddress(self.socket), request_timeout_s=3.0)
+        return LockdEngine(LockdAddress(self.socket), request_timeout_s=self.patience_s)
 
     async def compact(self) -> None:
         assert self.server is not None
@@ -149,8 +149,8 @@ class EtcdRig(Rig):
         return EtcdSpec(
             tuple(member.url for member in self.members),
             self.prefix,
-            attempt_timeout_s=5.0,
-            request_timeout_s=6.0,
+            attempt_timeout_s=self.patience_s - 0.1,
+            request_timeout_s=self.patience_s,
             pulse_s=0.5,
         )
 
