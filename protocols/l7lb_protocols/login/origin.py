@@ -34,7 +34,11 @@ class Origin:
 
     def next_hop(self) -> Origin:
         """As the next one must be told it."""
-        return replace(self, hops_left=self.hops_left - 1)
+        return self.with_hops(self.hops_left - 1)
+
+    def with_hops(self, hops_left: int) -> Origin:
+        """The same client with another count."""
+        return replace(self, hops_left=hops_left)
 
     def fields(self) -> dict[str, bytes]:
         """As text, by the names of the attributes; what is unknown is empty."""
