@@ -25,6 +25,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
     "IMAP server": (lambda data: check_server(IMAP, data), IMAP_SERVER),
     "POP3 server": (lambda data: check_server(POP3, data), POP3_SERVER),
     "IMAP commands": (check_imap_commands, IMAP_CLIENT),
+    "IMAP words": (check_imap_commands, (b"a X j]e ]\r\n", b"a ID (NIL ])\r\n")),
     "SASL": (check_sasl, SASL),
 }
 

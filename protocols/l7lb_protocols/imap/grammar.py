@@ -9,6 +9,8 @@ ATOM_CHARS = rb"!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~"
 """All of ASCII but `( ) { SP CTL % * " \\ ]`, as part of a character class."""
 
 ATOM = re.compile(rb"[" + ATOM_CHARS + rb"]+")
+WORD = re.compile(rb"[" + ATOM_CHARS + rb"\]]+")
+"""What an unquoted argument may be: an atom that may also have `]` (ASTRING-CHAR)."""
 TAG = re.compile(rb"[" + ATOM_CHARS.replace(rb"+", rb"", 1) + rb"\]]+")
 """As an atom, with `]` and without `+`."""
 

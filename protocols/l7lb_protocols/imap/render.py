@@ -8,7 +8,16 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from l7lb_protocols.imap.grammar import ATOM, MAX_TAG_BYTES, TAG, Argument, Word, is_quotable, quote
+from l7lb_protocols.imap.grammar import (
+    ATOM,
+    MAX_TAG_BYTES,
+    TAG,
+    WORD,
+    Argument,
+    Word,
+    is_quotable,
+    quote,
+)
 
 MAX_LITERAL_MINUS_BYTES = 4096
 """RFC 7888 §5."""
@@ -52,7 +61,7 @@ def _add(pieces: list[bytes], argument: Argument, literals: Literals) -> None:
 
 def _add_word(pieces: list[bytes], word: Word, literals: Literals) -> None:
     if not word.is_string:
-        pieces[-1] += _checked(ATOM, word.value)
+        pieces[-1] += _checked(WORD, word.value)
     elif is_quotable(word.value):
         pieces[-1] += quote(word.value)
     elif b"\0" in word.value:
