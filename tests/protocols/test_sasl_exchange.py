@@ -88,6 +88,16 @@ def test_client_is_not_asked_twice() -> None:
             PlainClient(*parts)
 
 
+@pytest.mark.parametrize(
+    ("as_whom", "mailbox", "is_on_behalf"),
+    [(b"", b"joe", False), (b"joe", b"joe", False), (b"eve", b"eve", True)],
+)
+def test_whose_mailbox(as_whom: bytes, mailbox: bytes, is_on_behalf: bool) -> None:
+    found = PlainExchange().begin(as_whom + b"\0joe\0x")
+    assert isinstance(found, Credentials)
+    assert (found.mailbox, found.is_on_behalf) == (mailbox, is_on_behalf)
+
+
 def test_secret_is_not_shown() -> None:
     assert "hunter2" not in repr(PlainExchange().begin(b"\0joe\0hunter2"))
 

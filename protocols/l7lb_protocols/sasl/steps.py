@@ -36,5 +36,15 @@ class Credentials:
     secret: bytes = field(default=b"", repr=False)
     proven: bool = False
 
+    @property
+    def mailbox(self) -> bytes:
+        """Whose mailbox is asked for."""
+        return self.authorize_as or self.account
+
+    @property
+    def is_on_behalf(self) -> bool:
+        """For somebody else: that needs a right of its own. Some clients name themselves twice."""
+        return self.mailbox != self.account
+
 
 Step = Challenge | KeysWanted | Credentials
