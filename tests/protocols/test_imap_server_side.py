@@ -297,15 +297,19 @@ def test_two_directors_with_starttls() -> None:
 
 
 FROM_DOVECOT = (
-    b"* OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ AUTH=PLAIN "
-    b"AUTH=LOGIN AUTH=EXTERNAL] Dovecot (Debian) ready.\r\n",
-    b'* ID ("name" "Dovecot")\r\nL1 OK ID completed (0.001 + 0.000 secs).\r\n'
-    b"L2 OK [CAPABILITY IMAP4rev1 SASL-IR ID ENABLE IDLE LITERAL+] Logged in\r\n",
+    (
+        b"* OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ AUTH=PLAIN "
+        b"AUTH=LOGIN AUTH=EXTERNAL] Dovecot (Debian) ready.\r\n"
+    ),
+    (
+        b'* ID ("name" "Dovecot")\r\nL1 OK ID completed (0.001 + 0.000 secs).\r\n'
+        b"L2 OK [CAPABILITY IMAP4rev1 SASL-IR ID ENABLE IDLE LITERAL+] Logged in\r\n"
+    ),
 )
-"""The words of Dovecot 2.3.19."""
+"""The greeting of Dovecot 2.3.19, and answers in its manner."""
 
 
-def test_dovecot_takes_one_round_trip() -> None:
+def test_one_round_trip_after_the_greeting() -> None:
     made = ImapServerSide(ServerSettings(), MASTER, Origin("192.0.2.9"))
     assert sent(made.receive(FROM_DOVECOT[0])) == (
         b'L1 ID ("x-originating-ip" "192.0.2.9" "x-proxy-ttl" "9")\r\n'
