@@ -1,0 +1,1 @@
+"""What the mail protocols do alike before login; imap and pop3 build on it."""
