@@ -82,18 +82,17 @@ class DataReader:
         """Whole or not, `content` ends neither with CR nor, on a line of its own, with a dot."""
         if not content:
             return
-        if self.problem is None:
-            try:
+        try:
+            if self.problem is None:
                 self._take(content)
-            except SmtpRefusal as problem:
-                self.problem = problem
-                self.pieces = []
-        else:
-            self._excess += len(content)
-            if self._excess > self.limits.max_excess:
-                raise SmtpRefusal(
-                    self.problem.code, self.problem.enhanced, self.problem.reason, fatal=True
-                )
+            else:
+                self._waste(content, self.problem)
+        except SmtpRefusal as problem:
+            self.problem = problem
+            self.pieces = []
+        if self._excess > self.limits.max_excess:
+            assert self.problem is not None
+            raise self.problem
         self._at_start = content.endswith(b"\r\n")
 
     def _take(self, content: bytes) -> None:
@@ -108,6 +107,15 @@ class DataReader:
         self.watch.feed(content)
         if content:
             self.pieces.append(content)
+
+    def _waste(self, content: bytes, problem: SmtpRefusal) -> None:
+        """Of a refused message. A line end that is none, or no end in sight, is worse than what
+        was wrong before."""
+        self._excess += len(content)
+        if self._excess > self.limits.max_excess:
+            raise SmtpRefusal(problem.code, problem.enhanced, problem.reason, fatal=True)
+        if not problem.fatal:
+            _check(content)
 
 
 def _check(content: bytes) -> None:
