@@ -54,7 +54,7 @@ class AutomaticServer:
         self.session = ServerSession(
             settings or ServerSettings(NAME, lmtp=lmtp, own=own, plain_auth=True)
         )
-        self.session.trusted = True
+        self.session.trusted = settings is None
         self.refuse = refuse
         self.events: list[ServerEvent] = []
         self.messages: list[bytes] = []

@@ -174,8 +174,10 @@ PARSERS: dict[bytes, Callable[[bytes], object]] = {
 }
 
 
-def replies_of(pieces: Iterator[bytes] | list[bytes]) -> tuple[list[Reply], bool]:
-    reader = ReplyReader(max_line=200, max_lines=8)
+def replies_of(
+    pieces: Iterator[bytes] | list[bytes], max_lines: int = 8
+) -> tuple[list[Reply], bool]:
+    reader = ReplyReader(max_line=200, max_lines=max_lines)
     found: list[Reply] = []
     try:
         for piece in pieces:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from l7lb_protocols.smtp.client_events import (
+    VOID_WHEN_CLOSED,
     ClientEvent,
     ServerClosed,
     ServerReady,
@@ -176,6 +177,7 @@ class ClientBase:
         if self.phase is not Phase.CLOSED:
             self.phase = Phase.CLOSED
             self._waits.clear()
+            self._events = [e for e in self._events if not isinstance(e, VOID_WHEN_CLOSED)]
             self._events.append(ServerClosed(answer, lawful))
 
     def _greeted(self, answer: Reply) -> None:

@@ -69,3 +69,6 @@ ClientEvent = (
     | TransactionEnded
     | ServerClosed
 )
+
+VOID_WHEN_CLOSED = (ServerReady, StartTls, DataWanted)
+"""What asks for something is not told any more once the connection has failed."""

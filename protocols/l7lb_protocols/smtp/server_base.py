@@ -14,6 +14,7 @@ from l7lb_protocols.smtp.lines import COMMAND_LIMIT, LineBuffer
 from l7lb_protocols.smtp.parameters import Recipient, Sender
 from l7lb_protocols.smtp.replies import Reply, refusal_reply, reply
 from l7lb_protocols.smtp.server_events import (
+    VOID_WHEN_CLOSED,
     Closed,
     EarlyTalk,
     Refused,
@@ -176,4 +177,5 @@ class ServerBase:
         self._forget(told=False)
         self._buffer.take()
         self._move(Input.CLOSE)
+        self._events = [e for e in self._events if not isinstance(e, VOID_WHEN_CLOSED)]
         self._events.append(Closed(reason))

@@ -139,3 +139,6 @@ ServerEvent = (
     | Refused
     | Closed
 )
+
+VOID_WHEN_CLOSED = (TlsWanted, AuthAsked, SenderAsked, RecipientAsked, DataAsked, VerdictAsked)
+"""What asks for something is not told any more once the session has ended."""

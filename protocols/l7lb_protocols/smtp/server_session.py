@@ -175,8 +175,7 @@ class ServerSession(ServerTransaction):
     def _command(self, command: Command) -> None:
         verb, argument = command.verb, command.argument
         if (self.state, COMMANDS[verb]) not in TABLE:
-            code = 554 if self.state is State.SENDER and not self.settings.lmtp else 503
-            raise SmtpRefusal(code, b"5.5.1", OUT_OF_TURN[self.state], "RFC 5321 §4.1.4")
+            raise self._out_of_turn(verb)
         if verb in STAYING or verb == b"RSET":
             self._stay(verb)
         elif verb == b"MAIL":
@@ -196,6 +195,12 @@ class ServerSession(ServerTransaction):
             self._xclient(argument)
         else:
             self._hello(verb, argument)
+
+    def _out_of_turn(self, verb: bytes) -> SmtpRefusal:
+        if verb == b"DATA" and self.state is State.SENDER:
+            code = 503 if self.settings.lmtp else 554
+            return SmtpRefusal(code, b"5.5.1", "no valid recipients", "RFC 5321 §3.3")
+        return SmtpRefusal(503, b"5.5.1", OUT_OF_TURN[self.state], "RFC 5321 §4.1.4")
 
     def _stay(self, verb: bytes) -> None:
         self.idle += 1

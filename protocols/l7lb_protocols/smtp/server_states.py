@@ -138,7 +138,7 @@ COMMANDS: dict[bytes, Input] = {
 OUT_OF_TURN: dict[State, str] = {
     S.HELLO: "say hello first",
     S.READY: "MAIL first",
-    S.SENDER: "no valid recipients",
+    S.SENDER: "a message is under way",
     S.RECIPIENTS: "a message is under way",
 }
 """Why a command is answered 503, where no handler knows better."""
