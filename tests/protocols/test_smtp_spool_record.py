@@ -26,7 +26,7 @@ from l7lb_protocols.smtp.spool_record import (
     digest_of,
     encode,
 )
-from support.smtp_rules import check_record
+from support.smtp_rules import check_record, sealed
 
 RECORD = SpoolRecord(
     Sender(
@@ -80,10 +80,6 @@ def test_every_flipped_bit_is_seen() -> None:
             with pytest.raises((RecordDamaged, RecordTruncated)):
                 decode(bytes(data))
             data[at] ^= 1 << bit
-
-
-def sealed(body: bytes, version: int = 1) -> bytes:
-    return b"l7lb-spool %d %d %s\n%s" % (version, len(body), digest_of(body), body)
 
 
 @pytest.mark.parametrize(

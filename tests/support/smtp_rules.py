@@ -33,7 +33,7 @@ from l7lb_protocols.smtp.parameters import (
 )
 from l7lb_protocols.smtp.replies import MAX_TEXT, Reply
 from l7lb_protocols.smtp.reply_reader import ReplyReader
-from l7lb_protocols.smtp.spool_record import decode, encode
+from l7lb_protocols.smtp.spool_record import decode, digest_of, encode
 from l7lb_protocols.smtp.verdict import Status
 from l7lb_protocols.smtp.xclient import parse_xclient, xclient_lines
 from support.smtp_driver import AutomaticServer
@@ -264,3 +264,8 @@ def check_record(data: bytes) -> None:
         return
     assert decode(data + b"more") == (record, end)
     assert decode(encode(record))[0] == record
+
+
+def sealed(body: bytes, version: int = 1) -> bytes:
+    """`body` as a record whose checksum is right."""
+    return b"l7lb-spool %d %d %s\n%s" % (version, len(body), digest_of(body), body)

@@ -38,7 +38,10 @@ ANSWERS = wire(
     b"220 s|250-s|250-XCLIENT ADDR TTL|250 AUTH PLAIN|220 s|250 s|",
     b"220 s|500 what|250 s|250 a|250 b|250 c|354 d|250 e|421 f|",
 )
-RECORDS = (b"l7lb-spool 1 10 00000000000000000000000000000000\n0123456789",)
+RECORDS = (
+    b"I 1 0 0 3 -\nM FROM:<> SIZE=3\nR waiting 0 000 - - TO:<a@b>\n",
+    b"I 9 2 9 3 -\nX ADDR=::1 HELO=a+20b\nM FROM:<a@b>\nR failed 1 550 5.1.1 =n=m TO:<c@d>\n",
+)
 FRAGMENTS = (
     *COMMANDS,
     *wire(*b". .. .| |.| QUIT| DATA| RSET| a received: ||".split(b" ")),
