@@ -223,6 +223,17 @@ def test_nonsense_is_temporary(rubbish: bytes) -> None:
     assert session.eof() == []
 
 
+def test_nonsense_after_the_end_is_uncertain() -> None:
+    session = connected()
+    enveloped(session)
+    session.receive(b"250 a\r\n550 b\r\n250 c\r\n354 d\r\n")
+    session.finish()
+    events = session.receive(b"what?\r\n")
+    assert ends(events) == [(NEVER, 550), (LATER, 451)]
+    assert isinstance(events[0], TransactionEnded)
+    assert [one.uncertain for one in events[0].outcomes] == [False, True]
+
+
 @pytest.mark.parametrize("rubbish", [*NONSENSE, b"250 unasked\r\n"])
 def test_nonsense_instead_of_a_greeting_or_while_idle(rubbish: bytes) -> None:
     fresh = ClientSession(ClientSettings(b"d"))

@@ -93,7 +93,7 @@ class ClientBase:
                     break
                 self._take(answer)
         except BadReply as problem:
-            self._fail(reply(451, b"4.5.0", f"server: {problem.reason}"))
+            self._fail(reply(451, b"4.5.0", f"server: {problem.reason}"), uncertain=True)
         return self._taken()
 
     def eof(self) -> list[ClientEvent]:
