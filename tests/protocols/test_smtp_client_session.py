@@ -333,6 +333,17 @@ def test_what_the_server_cannot_take_is_refused_in_its_name() -> None:
     assert session.output() == b"RSET\r\n"
 
 
+def test_what_we_answer_ourselves_does_not_overtake() -> None:
+    session = connected()
+    session.begin(SENDER)
+    wide = Recipient(Address(b"\xc3\xa4", b"d"))
+    assert session.add(ANN) + session.add(wide) + session.add(BEN) + session.data() == []
+    assert session.output() == b"MAIL FROM:<a@b>\r\nRCPT TO:<ann@d>\r\n"
+    events = session.receive(b"250 ok\r\n250 ok\r\n")
+    assert [event.index for event in events if isinstance(event, RecipientAnswered)] == [0, 1]
+    assert session.output() == b"RCPT TO:<ben@d>\r\nDATA\r\n"
+
+
 def test_parameters_follow_the_server() -> None:
     session = connected(b"220 s\r\n250-s\r\n250-DSN\r\n250-PIPELINING\r\n250 SIZE\r\n")
     session.begin(Sender(Address(b"a", b"b"), MailParameters(size=3, envid=b"x y")))
@@ -435,6 +446,21 @@ def test_xclient_then_hello_again() -> None:
     again = session.receive(b"250-s\r\n250-PIPELINING\r\n250 XCLIENT ADDR TTL\r\n")
     assert kinds(again) == ["ServerReady"]
     assert session.output() == b""
+
+
+def test_xclient_in_several_lines() -> None:
+    facts = dict.fromkeys((b"NAME", b"HELO", b"LOGIN"), b"x" * 250)
+    session = ClientSession(ClientSettings(b"d", attributes=facts))
+    session.receive(b"220 s\r\n250-s\r\n250 XCLIENT NAME HELO LOGIN\r\n")
+    session.receive(b"220 s\r\n220 s\r\n220 s\r\n")
+    lines = session.output().splitlines()
+    assert [line[:12] for line in lines] == [
+        b"EHLO d",
+        b"XCLIENT NAME",
+        b"XCLIENT HELO",
+        b"XCLIENT LOGI",
+        b"EHLO d",
+    ]
 
 
 def test_xclient_not_offered_or_refused() -> None:

@@ -129,6 +129,11 @@ def test_utf8_where_it_was_asked_for() -> None:
     assert parse_recipient(b"TO:<j\xc3\xb6@b\xc3\xa4r>", True) == Recipient(address)
 
 
+def test_utf8_that_is_none() -> None:
+    with pytest.raises(SmtpRefusal, match="invalid UTF-8"):
+        parse_recipient(b"TO:<c@d> ORCPT=utf-8;\xff", True)
+
+
 def test_null_sender_and_postmaster() -> None:
     assert parse_sender(b"FROM:<>").address == NULL
     assert render_sender(Sender(NULL)) == b"FROM:<>"

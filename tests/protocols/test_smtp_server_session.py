@@ -289,6 +289,8 @@ def test_too_many_idle_commands() -> None:
     assert codes(peer.receive(b"NOOP\r\n" * 9)) == [250, 250, 250, 421]
     assert peer.closed == 1
     peer = server(max_idle=3)
+    assert codes(peer.receive(b"EHLO c\r\n" * 9)) == [250, 250, 250, 421]
+    peer = server(max_idle=3)
     for _ in range(3):
         peer.receive(ENVELOPE + b"DATA\r\n")
         peer.receive(b".\r\n")
@@ -335,6 +337,22 @@ def test_nothing_may_stand_behind_data() -> None:
     assert codes(sent) == [250, 250, 250, 503]
     assert peer.events[-2:] == [TransactionReset(), Closed(peer.events[-1].reason)]  # type: ignore[union-attr]
     assert not peer.messages
+
+
+@pytest.mark.parametrize("answer", [reply(250, b"", "go"), reply(451, b"", "later")])
+def test_nothing_may_come_while_data_is_asked(answer: Reply) -> None:
+    """Else it would be commands if DATA is refused."""
+    session = ServerSession(ServerSettings(NAME))
+    session.greet()
+    session.receive(ENVELOPE)
+    session.accept()
+    session.accept()
+    session.receive(b"DATA\r\n")
+    session.output()
+    assert session.receive(b"MAIL FROM:<evil@x>\r\n") == []
+    events = session.answer(answer)
+    assert kinds(events) == ["Refused", "TransactionReset", "Closed"]
+    assert codes(session.output()) == [503]
 
 
 def test_smuggled_commands_are_never_obeyed() -> None:

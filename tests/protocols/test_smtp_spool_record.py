@@ -122,6 +122,7 @@ def test_damaged(data: bytes) -> None:
         replace(SMALL, sender=Sender(Address(b"\xff", b"b"))),
         replace(SMALL, recipients=(SpooledRecipient(Recipient(NULL)),)),
         replace(SMALL, recipients=()),
+        replace(SMALL, sender=Sender(NULL, MailParameters(body=b"7bit"))),
     ],
 )
 def test_what_could_not_be_read_is_not_written(record: SpoolRecord) -> None:

@@ -105,8 +105,7 @@ class DataReader:
         if self.limits.max_bytes and self.size > self.limits.max_bytes:
             raise SmtpRefusal(552, b"5.3.4", "message too large", "RFC 1870 §6.3")
         self.watch.feed(content)
-        if content:
-            self.pieces.append(content)
+        self.pieces.append(content)
 
     def _waste(self, content: bytes, problem: SmtpRefusal) -> None:
         """Of a refused message. A line end that is none, or no end in sight, is worse than what

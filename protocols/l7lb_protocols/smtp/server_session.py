@@ -38,7 +38,7 @@ from l7lb_protocols.smtp.server_events import (
 from l7lb_protocols.smtp.server_states import (
     COMMANDS,
     OUT_OF_TURN,
-    READS,
+    READS_LINES,
     TABLE,
     Input,
     State,
@@ -81,7 +81,7 @@ class ServerSession(ServerTransaction):
             return self._taken()
         if self.state is State.NEW:
             self._early_talk("greeting")
-        if self.state is State.DATA and not len(self._buffer):
+        if self.state is State.DATA:
             data = data[self._message(data) :]
         self._buffer.push(data)
         return self._went_on()
@@ -129,12 +129,7 @@ class ServerSession(ServerTransaction):
     def _went_on(self) -> list[ServerEvent]:
         """Obey what waits until a question is open, a line is not whole, or all is over."""
         self._end_if_idle()
-        while self.state in READS and len(self._buffer):
-            if self.state is State.DATA:
-                data = self._buffer.take()
-                self._buffer.push(data[self._message(data) :])
-            elif not self._next_line():
-                break
+        while self.state in READS_LINES and self._next_line():
             self._end_if_idle()
         too_much = len(self._buffer) > self.settings.max_pending * PENDING_FACTOR
         if too_much and self.state is not State.CLOSED:

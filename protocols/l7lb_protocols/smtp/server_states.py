@@ -113,7 +113,8 @@ TABLE: dict[tuple[State, Input], State] = {
 }
 
 READS_COMMANDS = frozenset((S.HELLO, S.READY, S.SENDER, S.RECIPIENTS))
-READS = READS_COMMANDS | {S.AUTH_LINE, S.DATA}
+READS_LINES = READS_COMMANDS | {S.AUTH_LINE}
+READS = READS_LINES | {S.DATA}
 """In all other states what the client sends waits."""
 QUESTIONS = frozenset((S.SENDER_ASKED, S.FIRST_ASKED, S.MORE_ASKED, S.DATA_ASKED, S.VERDICT_ASKED))
 """`answer` is wanted."""

@@ -74,9 +74,7 @@ class ServerTransaction(ServerBase):
         is refused, and message if not."""
         assert self.sender is not None
         if len(self._buffer):
-            raise SmtpRefusal(
-                503, b"5.5.0", "message sent before the reply to DATA", "RFC 2920 §3.1", True
-            )
+            raise _ahead()
         self._move(Input.DATA)
         self._events.append(DataAsked(self.sender, tuple(self.recipients)))
 
@@ -85,6 +83,9 @@ class ServerTransaction(ServerBase):
         if self.state not in QUESTIONS or answer.is_intermediate:
             raise Misuse("no question waits for such an answer")
         given = Input.ACCEPT if answer.is_positive else Input.REFUSE
+        if self.state is State.DATA_ASKED and len(self._buffer):
+            self._refuse(b"DATA", _ahead())
+            return
         if self.state is State.DATA_ASKED and given is Input.ACCEPT:
             self._start_message()
             return
@@ -171,3 +172,8 @@ class ServerTransaction(ServerBase):
         self._move(Input.ACCEPT)
         self._forget(told=True)
         self.idle = 0
+
+
+def _ahead() -> SmtpRefusal:
+    reason = "message sent before the reply to DATA"
+    return SmtpRefusal(503, b"5.5.0", reason, "RFC 2920 §3.1", True)
