@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from l7lb_protocols.ldap.names import DN_LIMIT, child, escaped_dn_value, is_dn
@@ -37,6 +37,7 @@ def test_no_children(attribute: str, value: str) -> None:
         child(attribute, value, BASE)
 
 
+@example("\u00a0")  # blank to Unicode, a character like any other in a name
 @given(st.text(min_size=1, max_size=100))
 def test_a_child_is_a_name_one_level_deeper(value: str) -> None:
     assert is_dn(child("mail", value, BASE))

@@ -44,9 +44,9 @@ def is_dn(text: str) -> bool:
 def _is_rdn(text: str) -> bool:
     for pair in _split(text, "+"):
         kind, equals, value = pair.partition("=")
-        if not equals or not _TYPE.fullmatch(kind.strip()):
+        if not equals or not _TYPE.fullmatch(kind.strip(" ")):
             return False
-        if not value.strip() or not _RDN_VALUE.fullmatch(value.strip(" ")):
+        if not value.strip(" ") or not _RDN_VALUE.fullmatch(value.strip(" ")):
             return False
     return True
 
