@@ -143,3 +143,11 @@ def _network_hint(text: str) -> str:
         return f"the network is {ip_network(text, strict=False)}"
     except ValueError:
         return "such as 10.0.0.0/8 or 2001:db8::/32"
+
+
+def is_this_host(host: str) -> bool:
+    """What goes there leaves no network card."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

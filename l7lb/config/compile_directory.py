@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from l7lb.config import credentials
+from l7lb.config.addresses import is_this_host
 from l7lb.config.files import FileProblem, read_regular
 from l7lb.config.schema_directory import (
     DirectorySection,
@@ -110,16 +109,9 @@ def _replicas(ldap: Ldap, scope: Scope) -> tuple[ReplicaSpec, ...]:
 def _warn_of_plain_text(ldap: Ldap, scope: Scope) -> None:
     for position, each in enumerate(ldap.urls):
         is_plain = each.url.scheme == "ldap" and not ldap.tls.start_tls
-        if is_plain and not _is_this_host(each.url.host):
+        if is_plain and not is_this_host(each.url.host):
             message = f"passwords travel to {each.url} in plain text"
             scope.at(position).warn(message, "use ldaps:, or tls: starttls")
-
-
-def _is_this_host(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _entry(ldap: Ldap) -> EntrySpec:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from l7lb.config import compile_pool, credentials
-from l7lb.config.addresses import UNIX
+from l7lb.config.addresses import UNIX, is_this_host
 from l7lb.config.schema_secret import Secret
 from l7lb.config.schema_store import Etcd, Lockd, StoreSection, StoreTlsSection
 from l7lb.config.scope import Scope
@@ -53,20 +51,13 @@ def _lockd(lockd: Lockd, scope: Scope) -> LockdStore:
     if not address.host.startswith(UNIX):
         if secret is None:
             scope.problem("lockd over TCP needs a secret", "write secret: {file: PATH}")
-        if tls is None and not _is_this_host(address.host):
+        if tls is None and not is_this_host(address.host):
             scope.warn(f"what the store holds travels to {address} in plain text", "add tls: true")
     return LockdStore(address.host, address.port, secret, tls)
 
 
 def _secret(given: Secret | None, scope: Scope, least_bytes: int) -> SecretSpec | None:
     return None if given is None else credentials.referred(scope, given, least_bytes)
-
-
-def _is_this_host(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _tls(tls: StoreTlsSection, scope: Scope) -> StoreTls:

@@ -16,10 +16,10 @@ from l7lb_protocols.login.events import (
     Event,
     LoggedIn,
     Relay,
-    Send,
     StartTls,
     Verdict,
     WrongProof,
+    add_bytes,
 )
 from l7lb_protocols.login.origin import Origin
 from l7lb_protocols.login.states import CLIENT_MOVES, ClientInput, ClientState, move
@@ -253,11 +253,7 @@ class ClientSide:
         self.state = move(CLIENT_MOVES, self.state, what)
 
     def _say(self, data: bytes) -> None:
-        last = self._events[-1] if self._events else None
-        if isinstance(last, Send):
-            self._events[-1] = Send(last.data + data)
-        else:
-            self._events.append(Send(data))
+        add_bytes(self._events, data)
 
     def _run(self) -> list[Event]:
         while self.state in {ClientState.COMMAND, ClientState.RESPONSE} and self._step():

@@ -161,3 +161,12 @@ Event = (
     | Credentials
     | KeysWanted
 )
+
+
+def add_bytes(events: list[Event], data: bytes) -> None:
+    """Bytes that follow one another become one event."""
+    last = events[-1] if events else None
+    if isinstance(last, Send):
+        events[-1] = Send(last.data + data)
+    else:
+        events.append(Send(data))

@@ -15,9 +15,9 @@ from l7lb_protocols.login.events import (
     Learnt,
     LoggedIn,
     Refused,
-    Send,
     StartTls,
     Unavailable,
+    add_bytes,
 )
 from l7lb_protocols.login.origin import Origin
 from l7lb_protocols.login.states import SERVER_MOVES, ServerInput, ServerState, move
@@ -176,11 +176,7 @@ class ServerSide:
         self.state = move(SERVER_MOVES, self.state, what)
 
     def _say(self, data: bytes) -> None:
-        last = self._events[-1] if self._events else None
-        if isinstance(last, Send):
-            self._events[-1] = Send(last.data + data)
-        else:
-            self._events.append(Send(data))
+        add_bytes(self._events, data)
 
     def _taken(self) -> list[Event]:
         events, self._events = self._events, []
