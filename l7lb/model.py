@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from l7lb.model_directory import DirectorySpec
+from l7lb.model_http import HttpOptions
+from l7lb.model_mail import LoginOptions, ServerLoginSpec, SmtpOptions
 from l7lb.model_store import StoreSpec
 
 # --------------------------------------------------------------------------- servers and pools
@@ -54,6 +56,8 @@ class ServerTls:
     """SNI and the name to verify; None: the server's host name."""
     certificate: str | None = None
     key: str | None = None
+    starttls: bool = False
+    """The protocol starts TLS by its own command (mail only)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,12 @@ class ServerSpec:
     backup: bool = False
     max_connections: int = 0
     """Sessions at once over all workers; 0: no limit."""
+    ports: tuple[tuple[str, int], ...] = ()
+    """Ports by protocol (`imap`, `pop3`, `smtp`, `lmtp`) where they differ from the address's."""
+
+    def port(self, protocol: str) -> int:
+        """Where it speaks this protocol; 0: only at its address."""
+        return next((port for name, port in self.ports if name == protocol), 0)
 
 
 class CheckKind(StrEnum):
@@ -244,6 +254,8 @@ class PoolSpec:
     """Keep server connections open and reuse them."""
     max_idle: int = 64
     """Idle server connections kept for each server and worker."""
+    login: ServerLoginSpec | None = None
+    """Mail: who logs in there."""
 
 
 # --------------------------------------------------------------------------- routes
@@ -390,41 +402,8 @@ class ListenSpec:
     proxy_from: tuple[str, ...] = ()
     """Networks that must send a PROXY protocol header (v1 or v2); others must not."""
     backlog: int = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
-    head_bytes: int = 32768
-    fields: int = 100
-    body_bytes: int = 0
-    """0: no limit."""
-    pipeline_bytes: int = 65536
-    """Bytes of following requests that are held while one is answered."""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpOptions:
-    """How one HTTP service treats requests."""
-
-    limits: HttpLimits = HttpLimits()
-    forwarded: frozenset[str] = frozenset(
-        (
-            "x-forwarded-for",
-            "x-forwarded-proto",
-            "x-forwarded-host",
-            "forwarded",
-            "via",
-            "x-request-id",
-        )
-    )
-    trusted_proxies: tuple[str, ...] = ()
-    """Networks whose X-Forwarded-For, Forwarded and X-Request-ID are believed and added to."""
-    client_name_header: bytes = b"x-client-name"
-    """Carries the verified name of an mTLS client; always removed from what clients send."""
-    encoded_slash: bool = False
-    """Let %2F and %5C pass in paths; refused with 400 otherwise."""
-    underscores: bool = False
-    """Let header names with `_` pass; dropped otherwise."""
+    starttls: ListenTls | None = None
+    """TLS when the client asks for it in the protocol (mail only); never with `tls`."""
 
 
 class LogFormat(StrEnum):
@@ -450,6 +429,8 @@ class ServiceSpec:
     routes: tuple[RouteSpec, ...]
     timeouts: Timeouts = Timeouts()
     http: HttpOptions = HttpOptions()
+    login: LoginOptions = LoginOptions()
+    smtp: SmtpOptions = SmtpOptions()
     access_log: AccessLog = AccessLog()
     max_connections: int = 0
     """Client connections at once, over all workers; 0: no limit."""

@@ -23,8 +23,6 @@ from l7lb.model import (
     AccessLog,
     Certificate,
     DirectorSpec,
-    HttpLimits,
-    HttpOptions,
     KeyKind,
     ListenSpec,
     ListenTls,
@@ -34,6 +32,7 @@ from l7lb.model import (
     ServiceSpec,
     Timeouts,
 )
+from l7lb.model_http import HttpLimits, HttpOptions
 from l7lb.routing.precedence import find_ties
 
 FACTS: Mapping[str, frozenset[str]] = {"http": frozenset()}

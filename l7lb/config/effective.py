@@ -21,7 +21,6 @@ from l7lb.model import (
     DirectorSpec,
     FixedReply,
     HeaderEdits,
-    HttpOptions,
     ListenSpec,
     ListenTls,
     MatchSpec,
@@ -30,6 +29,7 @@ from l7lb.model import (
     Timeouts,
     ValueMatch,
 )
+from l7lb.model_http import HttpOptions
 
 ROUTE_TIMEOUTS = (
     "body_idle",

@@ -28,12 +28,11 @@ from l7lb.model import (
     AccessLog,
     Address,
     DirectorSpec,
-    HttpLimits,
-    HttpOptions,
     ListenSpec,
     ListenTls,
     Timeouts,
 )
+from l7lb.model_http import HttpLimits, HttpOptions
 
 _TIMEOUTS = Timeouts()
 _LIMITS = HttpLimits()

@@ -16,7 +16,8 @@ from l7lb.config.fields import Section
 from l7lb.config.schema import json_schema
 from l7lb.config.schema_cluster import Cluster
 from l7lb.config.validate import known_keys
-from l7lb.model import HttpOptions, ListenTls
+from l7lb.model import ListenTls
+from l7lb.model_http import HttpOptions
 
 ROOT = Path(__file__).parent.parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "config"

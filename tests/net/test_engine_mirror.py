@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from l7lb.model import HttpLimits, HttpOptions, RouteSpec
+from l7lb.model import RouteSpec
+from l7lb.model_http import HttpLimits, HttpOptions
 from l7lb.net.mirror import MAX_COPIES
 from support.peers import Origin, Peer
 from support.rig import Rig, closed_port, cluster, pool, route, service

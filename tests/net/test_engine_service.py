@@ -9,13 +9,12 @@ import pytest
 from l7lb.model import (
     FixedReply,
     HeaderEdits,
-    HttpLimits,
-    HttpOptions,
     MatchSpec,
     PathKind,
     PathMatch,
     Redirect,
 )
+from l7lb.model_http import HttpLimits, HttpOptions
 from l7lb.net.service import is_authority
 from support.peers import Message, Origin
 from support.rig import Rig, cluster, pool, route, service
