@@ -19,7 +19,6 @@ from l7lb.net.stream import ByteStream, Stream
 from l7lb.net.tls import Negotiated, TlsStream
 from l7lb_protocols.facts import PlainFacts
 from l7lb_protocols.http.forwarded import ClientInfo
-from l7lb_protocols.http.session import HttpSession
 from l7lb_protocols.tunnel import TunnelSession
 from l7lb_protocols.wire import PHASE_KEEP_ALIVE, PHASE_TLS
 
@@ -34,9 +33,11 @@ class Reception:
 
     def __init__(self, listen: ListenSpec, store: CertificateStore | None) -> None:
         self.passthrough = listen.passthrough
-        self.store = store
+        self.store = store if listen.starttls is None else None
+        self.starttls = store if listen.starttls is not None else None
+        """For clients that ask for TLS in the protocol."""
         self.proxy_from = tuple(ipaddress.ip_network(text) for text in listen.proxy_from)
-        self.is_plain = store is None and not listen.passthrough and not listen.proxy_from
+        self.is_plain = self.store is None and not listen.passthrough and not listen.proxy_from
 
     def is_proxy(self, source: str) -> bool:
         """Whether this peer says in a PROXY header for whom it speaks."""
@@ -76,7 +77,7 @@ class Arrival:
         reception = self._reception
         self._counted = "" if reception.is_proxy(source) else source
         if reception.is_plain:
-            self._http(self._stream, b"", b"")
+            self._serve(self._stream, b"", b"")
             return
         self._deadline = self.host.now() + self.service.limits[PHASE_TLS]
         self.host.opened(self)
@@ -108,7 +109,7 @@ class Arrival:
         elif self._reception.store is not None:
             self._secure(arrived.rest)
         else:
-            self._http(self._stream, b"", arrived.rest)
+            self._serve(self._stream, b"", arrived.rest)
 
     def _secure(self, initial: bytes) -> None:
         store = self._reception.store
@@ -117,7 +118,7 @@ class Arrival:
 
     def _ready(self, stream: TlsStream, negotiated: Negotiated) -> None:
         self._sni = negotiated.sni
-        self._http(stream, b"".join(negotiated.peer_names[:1]), b"")
+        self._serve(stream, b"".join(negotiated.peer_names[:1]), b"")
 
     def _failed(self, reason: str) -> None:
         log.info(
@@ -150,13 +151,16 @@ class Arrival:
             self.host.opened(driver)
         return driver
 
-    def _http(self, stream: ByteStream, tls_name: bytes, initial: bytes) -> None:
+    def _serve(self, stream: ByteStream, tls_name: bytes, initial: bytes) -> None:
         secure = self._reception.store is not None
         driver = self._driver(stream, secure)
+        driver.starttls = self._reception.starttls
         client = ClientInfo(self.source, secure, self._sni, tls_name)
-        driver.session = HttpSession(driver, self.service.settings, client)
+        session = self.service.plug.open(driver, self.service, client)
+        driver.session = session
         driver.draining = self.host.draining
         driver.phase(PHASE_KEEP_ALIVE)
+        session.begin()
         if initial:
             driver.stream_data(stream, initial)
 

@@ -14,7 +14,7 @@ from l7lb_protocols.wire cimport Decision, Exchange
 
 cdef int FAILED, OUTCOME_CANCELLED, OUTCOME_TIMEOUT, PENDING, PHASE_BODY, PHASE_CONNECT
 cdef int PHASE_FIRST_BYTE, PHASE_KEEP_ALIVE, PHASE_NONE, PHASE_QUEUE, PHASE_SEND, READY
-cdef int FULL, HOLD
+cdef int FULL, HOLD, CLIENT, SERVER, PHASE_TLS
 cdef double LINGER_S
 
 
@@ -22,6 +22,7 @@ cdef class Driver(Flow):
     cdef readonly bint secure
     cdef public str source
     cdef public int source_port
+    cdef public object starttls
     cdef RoutePlan _plan
     cdef Pool _pool
     cdef object _dialing, _ticket
@@ -51,6 +52,10 @@ cdef class Driver(Flow):
     cdef double _idle_s(self)
     cdef _give_slot(self, outcome)
     cdef _drop_server(self)
+    @cython.locals(slot=Slot, server=Stream)
+    cpdef start_tls(self, int side)
+    cpdef _client_secured(self, stream, negotiated)
+    cpdef _server_secured(self, stream, negotiated)
     cpdef mirror(self, bytes head, bytes body)
     @cython.locals(now=double, total_s=double, server=Server, service=Service, record=Record)
     cpdef log(self, Exchange session)

@@ -14,11 +14,14 @@ from l7lb.net.dial import IdleConnections
 from l7lb.net.flow import Flow, blocks
 from l7lb.net.log_lines import Record
 from l7lb.net.service import NO_ROUTE, RoutePlan, Service
-from l7lb.net.stream import FULL, HEAD_READ_SIZE, HOLD, READ_SIZE, ByteStream
+from l7lb.net.stream import FULL, HEAD_READ_SIZE, HOLD, READ_SIZE, ByteStream, Stream
+from l7lb.net.tls import Negotiated, TlsStream
+from l7lb.net.upstream import server_wrap
 from l7lb.pool.cells import RETRIES, TIMEOUTS
 from l7lb.pool.slot import Outcome, Slot
 from l7lb_protocols.facts import Facts
 from l7lb_protocols.wire import (
+    CLIENT,
     FAILED,
     OUTCOME_CANCELLED,
     OUTCOME_TIMEOUT,
@@ -30,12 +33,15 @@ from l7lb_protocols.wire import (
     PHASE_NONE,
     PHASE_QUEUE,
     PHASE_SEND,
+    PHASE_TLS,
     READY,
+    SERVER,
     Decision,
     Exchange,
 )
 
 if TYPE_CHECKING:
+    from l7lb.net.certificates import CertificateStore
     from l7lb.net.host import Cancellable, Host
     from l7lb.pool.pool import Pool
     from l7lb.pool.queue import Ticket
@@ -54,6 +60,8 @@ class Driver(Flow):
         self.secure = secure
         self.source = ""
         self.source_port = 0
+        self.starttls: CertificateStore | None = None
+        """With what TLS begins when the client asks for it in the protocol; None: it cannot."""
         self._plan: RoutePlan | None = None
         self._pool: Pool | None = None
         self._dialing: Cancellable | None = None
@@ -134,7 +142,8 @@ class Driver(Flow):
     def _dial(self, slot: Slot) -> None:
         self._reused = False
         assert self._pool is not None
-        self._dialing = self.host.dial(self._pool, slot.server, self)
+        port = slot.server.spec.port(self.service.port) if self.service.port else 0
+        self._dialing = self.host.dial(self._pool, slot.server, self, port)
         self.phase(PHASE_CONNECT)
 
     def dialed(self, stream: ByteStream | None, error: OSError | None) -> None:
@@ -232,6 +241,35 @@ class Driver(Flow):
             self.server.close()
             self.server = None
             self._let_client_go()
+
+    def start_tls(self, side: int) -> None:
+        self.phase(PHASE_TLS)
+        if side == CLIENT:
+            client = self.client
+            assert isinstance(client, Stream)
+            assert self.starttls is not None
+            self.client = TlsStream(client, self, self.starttls.wrap, self._client_secured)
+            return
+        server, slot = self.server, self._slot
+        assert isinstance(server, Stream)
+        assert slot is not None
+        try:
+            assert self._pool is not None
+            wrap = server_wrap(self._pool.spec, slot.server.spec)
+            self.server = TlsStream(server, self, wrap, self._server_secured)
+        except (OSError, ValueError) as problem:  # a certificate or a CA that cannot be used
+            server.lose(OSError(f"TLS: {problem}"))
+
+    def _client_secured(self, stream: ByteStream, negotiated: Negotiated) -> None:
+        self.secure = True
+        self.phase(PHASE_KEEP_ALIVE)
+        if self.session is not None:
+            self.session.secured(CLIENT, b"".join(negotiated.peer_names[:1]))
+
+    def _server_secured(self, stream: ByteStream, negotiated: Negotiated) -> None:
+        self.phase(PHASE_FIRST_BYTE)
+        if self.session is not None:
+            self.session.secured(SERVER, b"")
 
     def mirror(self, head: bytes, body: bytes) -> None:
         if self._plan is not None and self._plan.mirror is not None:

@@ -14,7 +14,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from l7lb.model import ClusterSpec, ListenSpec, LogFormat, PoolSpec, ServiceSpec
@@ -24,6 +24,7 @@ from l7lb.net.dial import IdleConnections
 from l7lb.net.host import Booked, Connection, Dialer
 from l7lb.net.listener import ACCEPT_BATCH, Listener
 from l7lb.net.mirror import Mirror
+from l7lb.net.plug import HTTP, Plug
 from l7lb.net.poller import Poller
 from l7lb.net.relay import PipePool
 from l7lb.net.service import Service
@@ -53,6 +54,8 @@ class EngineEnvironment:
     """Takes an event for the supervisor."""
     secret: bytes = b""
     workers: int = 1
+    plugs: Mapping[str, Plug] = field(default_factory=dict)
+    """Protocols beside HTTP, by the name that services give."""
 
 
 class Engine:
@@ -119,7 +122,8 @@ class Engine:
 
     def _new_service(self, spec: ServiceSpec, number: int) -> Service:
         access_log = self._logs.get(spec.name)
-        service = Service(spec, number, self.pools, access_log, self._request_ids)
+        plug = self.env.plugs.get(spec.protocol, HTTP)
+        service = Service(spec, number, self.pools, access_log, self._request_ids, plug)
         old = self.services.get(spec.name)
         if old is not None:
             old.latest.become(service)
@@ -127,10 +131,10 @@ class Engine:
 
     def _certificates(self, spec: ClusterSpec) -> dict[tuple[str, int], CertificateStore]:
         return {
-            (service.name, position): CertificateStore(listen.tls)
+            (service.name, position): CertificateStore(tls)
             for service in spec.services.values()
             for position, listen in enumerate(service.listen)
-            if listen.tls is not None
+            if (tls := listen.tls or listen.starttls) is not None
         }
 
     def _apply_pool(self, spec: PoolSpec, numbers: Mapping[str, int]) -> None:
@@ -214,10 +218,11 @@ class Engine:
 
     # ------------------------------------------------------------------ for drivers
 
-    def dial(self, pool: Pool, server: Server, dialer: Dialer) -> Upstream:
-        """Open a connection; answers by `dialer.dialed`. The dialer holds the deadline."""
+    def dial(self, pool: Pool, server: Server, dialer: Dialer, port: int = 0) -> Upstream:
+        """Open a connection; answers by `dialer.dialed`. The dialer holds the deadline.
+        `port`: instead of the address's; 0: that one."""
         self.counters.count(server.index, CONNECTS)
-        return Upstream(self.poller, pool.spec, server, dialer)
+        return Upstream(self.poller, pool.spec, server, dialer, port)
 
     def note_failure(self, server: Server, error: OSError | None) -> None:
         """A connect failed: counted and, at information level, logged."""

@@ -33,7 +33,8 @@ cdef class Latest:
 
 
 cdef class Service:
-    cdef readonly object spec
+    cdef readonly object spec, plug
+    cdef readonly str port
     cdef readonly AccessLog log
     cdef readonly HttpSettings settings
     cdef readonly RoutingTable table

@@ -13,6 +13,7 @@ from functools import partial
 
 from l7lb.model import HeaderEdits, RetrySpec, RouteSpec, ServiceSpec, Timeouts
 from l7lb.net.access_log import AccessLog
+from l7lb.net.plug import HTTP, Plug
 from l7lb.pool.pool import Pool
 from l7lb.routing import edits
 from l7lb.routing.captures import captures
@@ -158,8 +159,11 @@ class Service:
         pools: Mapping[str, Pool],
         log: AccessLog | None,
         request_ids: RequestIds,
+        plug: Plug = HTTP,
     ) -> None:
         self.spec = spec
+        self.plug = plug
+        self.port = plug.port
         self.name = spec.name
         self.number = number
         self.log = log

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 
-from l7lb.model import PoolSpec
+from l7lb.model import Endpoint, PoolSpec, ServerSpec
 from l7lb.net.certificates import client_wrap
 from l7lb.net.dial import Dialing
 from l7lb.net.host import Dialer
 from l7lb.net.poller import Poller
 from l7lb.net.stream import ByteStream, Stream
-from l7lb.net.tls import Negotiated, TlsStream
+from l7lb.net.tls import Negotiated, TlsStream, Wrap
 from l7lb.pool.server import Server
 from l7lb_protocols.proxy_protocol import build_binary, build_text
 
@@ -18,7 +18,9 @@ from l7lb_protocols.proxy_protocol import build_binary, build_text
 class Upstream:
     """One attempt. Answers once by `dialer.dialed` unless cancelled; the dialer has a deadline."""
 
-    def __init__(self, poller: Poller, spec: PoolSpec, server: Server, dialer: Dialer) -> None:
+    def __init__(
+        self, poller: Poller, spec: PoolSpec, server: Server, dialer: Dialer, port: int = 0
+    ) -> None:
         self._spec = spec
         self._server = server
         self._dialer = dialer
@@ -28,7 +30,8 @@ class Upstream:
             error = OSError(f"the name {server.spec.address.host} has no address yet")
             poller.loop.call_soon(self._failed, error)
         else:
-            self._dialing = Dialing(poller, server.endpoint, dialer, self._connected)
+            endpoint = at_port(server.endpoint, port) if port else server.endpoint
+            self._dialing = Dialing(poller, endpoint, dialer, self._connected)
 
     def cancel(self) -> None:
         self._dialer = _NOBODY
@@ -44,11 +47,11 @@ class Upstream:
             return
         if self._spec.send_proxy:
             stream.write(self._proxy_header())
-        if self._spec.tls is None:
+        if self._spec.tls is None or self._spec.tls.starttls:
             self._dialer.dialed(stream, None)
             return
         try:
-            wrap = client_wrap(self._spec.tls, self._server.spec.address.host)
+            wrap = server_wrap(self._spec, self._server.spec)
             self._stream = TlsStream(stream, self, wrap, on_ready=self._ready)
         except (OSError, ValueError) as problem:  # a certificate or a CA that cannot be used
             stream.close()
@@ -85,6 +88,20 @@ class Upstream:
 
     def stream_drained(self, stream: ByteStream) -> None:
         """Nothing to do before the handshake has ended."""
+
+
+def server_wrap(pool: PoolSpec, server: ServerSpec) -> Wrap:
+    """TLS towards this server. Raises OSError or ValueError: a file cannot be used."""
+    assert pool.tls is not None
+    return client_wrap(pool.tls, server.address.host)
+
+
+def at_port(endpoint: Endpoint, port: int) -> Endpoint:
+    """The same host; a unix socket has no ports."""
+    family, address = endpoint
+    if isinstance(address, str):
+        return endpoint
+    return family, (address[0], port, *address[2:])
 
 
 class _Nobody:

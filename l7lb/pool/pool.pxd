@@ -20,7 +20,7 @@ cdef class Pool(Home):
     cdef public bytes learns
     cdef readonly str name
     cdef Counters _counters
-    cdef object _now, _key, _scheduler, _choose
+    cdef object _now, _key, _scheduler, _choose, _proposer
     cdef bint _stale, _is_timed
     cdef double _next_change_s, _round_since_s
     cdef tuple _weights
@@ -29,6 +29,7 @@ cdef class Pool(Home):
     cpdef Slot take(self, Facts facts, exclude=*)
     @cython.locals(server=Server)
     cdef Slot _try(self, Facts facts, exclude)
+    cdef Slot _given(self, bytes name, exclude)
     cdef Slot _open(self, Server server, bytes cookie)
     cpdef give_back(self, Server server, outcome)
     @cython.locals(now_s=double)

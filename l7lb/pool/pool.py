@@ -22,6 +22,8 @@ from l7lb.pool.server import Admin, Server, ServerUpdate
 from l7lb.pool.slot import Home, Outcome, Slot
 from l7lb.scheduling.base import Inputs, Scheduler
 from l7lb.scheduling.registry import build, key_of
+from l7lb.scheduling.rendezvous import Rendezvous
+from l7lb.scheduling.wlc import WeightedLeastConnections
 from l7lb_protocols.facts import Facts
 
 __all__ = ["Pool", "PoolEnvironment"]
@@ -60,6 +62,7 @@ class Pool(Home):
         self._next_change_s = 0.0
         self._round_since_s = env.clock.now()
         self._scheduler: Scheduler[Server] | None = None
+        self._proposer: Rendezvous[Server] | None = None
         self._weights: tuple[tuple[int, float, float], ...] = ()
         self.reconfigure(spec, indices)
 
@@ -81,6 +84,8 @@ class Pool(Home):
     def _try(self, facts: Facts, exclude: Collection[Server]) -> Slot | None:
         pins = self.pins
         server: Server | None
+        if facts.server:
+            return self._given(facts.server, exclude)
         if pins is not None:
             server = pins.find(facts)
             if server is not None and server.keeps and server not in exclude:
@@ -93,6 +98,13 @@ class Pool(Home):
             if server is None:
                 return None
         return self._open(server, server.cookie)
+
+    def _given(self, name: bytes, exclude: Collection[Server]) -> Slot | None:
+        """The server that this account has been given, and no other."""
+        server = self._by_name.get(name.decode("utf-8", "replace"))
+        if server is None or not server.keeps or server in exclude:
+            raise NoServer(f"pool {self.spec.name}: the account's server is not usable")
+        return None if self.is_full(server) else self._open(server, b"")
 
     def _open(self, server: Server, cookie: bytes) -> Slot:
         server.sessions += 1
@@ -139,6 +151,29 @@ class Pool(Home):
         if self.selection.candidates:
             raise NoServer(f"pool {self.spec.name}: every usable server has failed this request")
         raise NoServer(f"pool {self.spec.name}: no server is usable")
+
+    # ---------------------------------------------------------------- accounts
+
+    def keeps(self, name: str) -> bool:
+        """May accounts that have this server stay there?"""
+        if self._stale:
+            self._settle()
+        server = self._by_name.get(name)
+        return server is not None and server.keeps
+
+    def propose(self, account: bytes) -> str | None:
+        """The server for an account that has none: weighted rendezvous over those that take new
+        sessions, so that all directors that see the same servers say the same. None: none does."""
+        if self._stale:
+            self._settle()
+        if self._proposer is None:
+            inputs = self._inputs(self.spec)
+            candidates = self.selection.candidates
+            self._proposer = Rendezvous(
+                candidates, inputs, WeightedLeastConnections(candidates, inputs)
+            )
+        server = self._proposer.choose(account)
+        return None if server is None else server.name
 
     # ---------------------------------------------------------------- waiting and retries
 
@@ -331,6 +366,8 @@ class Pool(Home):
             scheduler = build(self.spec.scheduler, candidates, self._inputs(self.spec))
         elif weights != self._weights:
             scheduler.reweigh()
+        if weights != self._weights:
+            self._proposer = None
         self._scheduler = scheduler
         self._weights = weights
         self._choose = scheduler.choose

@@ -1,5 +1,5 @@
 cdef class Facts:
-    cdef public bytes host, path, query, method, sni, tls_name, account, recipient
+    cdef public bytes host, path, query, method, sni, tls_name, account, recipient, server
     cdef public str source
 
     cpdef bytes header(self, bytes name)

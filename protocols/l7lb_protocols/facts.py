@@ -26,6 +26,8 @@ class Facts:
         """Verified name of the client's certificate."""
         self.account = b""
         self.recipient = b""
+        self.server = b""
+        """The server that this account has been given: no other will do."""
 
     def header(self, name: bytes) -> bytes | None:
         """Value of the header `name` (lower case), repeated lines joined by `, `; None: absent."""
@@ -60,6 +62,7 @@ class PlainFacts(Facts):
         tls_name: bytes = b"",
         account: bytes = b"",
         recipient: bytes = b"",
+        server: bytes = b"",
         headers: dict[bytes, bytes] | None = None,
         cookies: dict[bytes, bytes] | None = None,
         arguments: dict[bytes, bytes] | None = None,
@@ -74,6 +77,7 @@ class PlainFacts(Facts):
         self.tls_name = tls_name
         self.account = account
         self.recipient = recipient
+        self.server = server
         self.headers = headers or {}
         self.cookies = cookies or {}
         self.arguments = arguments or {}

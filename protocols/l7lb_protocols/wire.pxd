@@ -21,6 +21,7 @@ cdef class Wire:
     cpdef int retry(self, Facts facts, bint same) except -1
     cpdef answered(self, int status, Facts answer)
     cpdef release(self, int outcome, bint reusable)
+    cpdef start_tls(self, int side)
     cpdef mirror(self, bytes head, bytes body)
     cpdef phase(self, int phase)
     cpdef log(self, Exchange session)
@@ -35,6 +36,8 @@ cdef class Exchange:
 
 
 cdef class Session(Exchange):
+    cpdef begin(self)
+    cpdef secured(self, int side, bytes name)
     cpdef client_data(self, bytes data)
     cpdef client_eof(self)
     cpdef client_lost(self)

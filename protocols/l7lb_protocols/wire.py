@@ -113,6 +113,11 @@ class Wire:
         """Give the server connection back."""
         raise NotImplementedError
 
+    def start_tls(self, side: int) -> None:
+        """Begin TLS on this side with what comes from now on; `secured` or `client_lost` or
+        `server_lost` follows, never from within."""
+        raise NotImplementedError
+
     def mirror(self, head: bytes, body: bytes) -> None:
         """Send a copy to the route's mirror pool; never waits, never fails."""
         raise NotImplementedError
@@ -156,6 +161,13 @@ class Exchange:
 
 class Session(Exchange):
     """One client's dialogue, called by the driver."""
+
+    def begin(self) -> None:
+        """The client is there. A protocol in which the server speaks first greets it."""
+
+    def secured(self, side: int, name: bytes) -> None:
+        """TLS has begun as `start_tls` asked. `name`: the client's by its verified certificate."""
+        raise NotImplementedError
 
     def client_data(self, data: bytes) -> None:
         raise NotImplementedError

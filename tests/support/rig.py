@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from l7lb.model import (
     ServiceSpec,
 )
 from l7lb.net.engine import Engine, EngineEnvironment
+from l7lb.net.plug import Plug
 from l7lb.pool.cells import Layout, create_memory
 from l7lb.pool.indices import Indices
 from l7lb.pool.shared import SharedCounters
@@ -75,8 +76,9 @@ def numbers(spec: ClusterSpec) -> Indices:
 class Rig:
     """`async with Rig(spec) as rig:` then connect to `rig.port`."""
 
-    def __init__(self, spec: ClusterSpec) -> None:
+    def __init__(self, spec: ClusterSpec, plugs: Mapping[str, Plug] | None = None) -> None:
         self.spec = spec
+        self._plugs = plugs or {}
         self.events: list[dict[str, object]] = []
         self.port = 0
         self.ports: list[int] = []
@@ -90,7 +92,7 @@ class Rig:
         counters = SharedCounters(memory, layout, 0)
         os.close(memory)
         counters.set_live(1)
-        env = EngineEnvironment(counters, self.events.append, secret=b"s" * 32)
+        env = EngineEnvironment(counters, self.events.append, b"s" * 32, plugs=self._plugs)
         self.engine = Engine(asyncio.get_running_loop(), env)
         self.engine.apply(self.spec, numbers(self.spec))
         for name, one in self.spec.services.items():
