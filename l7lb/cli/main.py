@@ -30,6 +30,9 @@ VERBS = (
     "weight",
     "users",
     "locks",
+    "where",
+    "move",
+    "kick",
     "demo",
 )
 """Modules of this package. Only the one that is asked for is imported: it starts sooner."""
