@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 from typing import Any, Self
+from unittest.mock import patch
 
 from l7lb.accounts import Directory
 from l7lb.directory import hashes
@@ -72,7 +73,8 @@ class MailRig(Rig):
 
     async def prepare(self) -> None:
         pools = self.engine.pools
-        spec = OfficeSpec("test", b"s" * 32, pools, SystemClock(), random.Random(1).random)
+        chance = random.Random(1).random
+        spec = OfficeSpec("test", b"s" * 32, pools, SystemClock(), chance, hold_s=0.0)
         self.office = Office(spec)
         self.login_plugs = [LoginPlug(each, self.office) for each in (IMAP, POP3)]
         self.plugs.update({plug.dialect.name: plug for plug in self.login_plugs})
@@ -81,8 +83,10 @@ class MailRig(Rig):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        for plug in self.login_plugs:
-            await plug.learning.ask([*self.spec.pools])
+        with patch("l7lb.mail.login.learning.ANSWER_S", 0.5):
+            for plug in self.login_plugs:
+                if plug.dialect.name in self.spec.services:
+                    await plug.learning.ask([*self.spec.pools])
         if self._store is not None:
             await self.until(lambda: self.office.store is not None)
         return self
@@ -109,3 +113,12 @@ def static_directory(folder: Path, users: dict[str, str], **servers: str) -> Dir
     path = folder / "accounts.yaml"
     path.write_text("\n".join(lines) + "\n")
     return open_directory(StaticSpec(str(path))).directory
+
+
+def scripted_pool(*ports: int, **more: Any) -> PoolSpec:
+    """Servers m1, m2 … that speak IMAP only."""
+    servers = tuple(
+        ServerSpec(f"m{n}", Address("127.0.0.1", port), ports=(("imap", port),))
+        for n, port in enumerate(ports, 1)
+    )
+    return PoolSpec("mail", servers, check=CheckSpec(CheckKind.NONE), **more)
