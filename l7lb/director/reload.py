@@ -171,9 +171,9 @@ def check_certificates(spec: ClusterSpec) -> None:
     """
     for service in spec.services.values():
         for listen in service.listen:
-            if listen.tls is not None:
+            for tls in filter(None, (listen.tls, listen.starttls)):
                 try:
-                    CertificateStore(listen.tls)
+                    CertificateStore(tls)
                 except ValueError as error:
                     raise ControlError(f"service {service.name}: {error}", 422) from error
 
