@@ -42,6 +42,8 @@ class OfficeSpec:
     random: Callable[[], float]
     hold_s: float = 5.0
     """Logins of an account that moves wait so long for the server before to let go."""
+    ttl_s: float = 15.0
+    """Of the lease that maildrops are locked under."""
 
 
 class Office:
@@ -120,7 +122,7 @@ class Office:
         store = Store(engine)
         try:
             await engine.open()
-            async with Node(engine, SessionSpec(self.spec.holder)) as node:
+            async with Node(engine, SessionSpec(self.spec.holder, self.spec.ttl_s)) as node:
                 node.on_session(lambda session: session.on_lost(lambda _: self._lost()))
                 self._node, self.store = node, store
                 await self.assignments.follow(store)
