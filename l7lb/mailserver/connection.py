@@ -32,6 +32,7 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self.evicted: Evicted | None = None
+        self._eviction = asyncio.Event()
 
     @property
     def peer(self) -> str:
@@ -43,20 +44,29 @@ class Connection:
         """Whoever reads gets Evicted, now or at the next read."""
         if self.evicted is None:
             self.evicted = Evicted(reason)
-            self._reader.set_exception(self.evicted)
+            self._eviction.set()
 
     def abort(self) -> None:
         self._writer.transport.abort()
 
     async def read(self, timeout_s: float) -> bytes:
         """Some bytes. Raises ConnectionEnded, Evicted."""
+        reading = asyncio.ensure_future(self._reader.read(CHUNK_BYTES))
+        leaving = asyncio.ensure_future(self._eviction.wait())
+        try:
+            await asyncio.wait(
+                {reading, leaving}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            # A read that is cancelled has taken nothing: the bytes are there for the next one.
+            is_read = not reading.cancel()
+            leaving.cancel()
         if self.evicted is not None:
             raise self.evicted
+        if not is_read:
+            raise Silent("silent for too long")
         try:
-            async with asyncio.timeout(timeout_s):
-                data = await self._reader.read(CHUNK_BYTES)
-        except TimeoutError:
-            raise Silent("silent for too long") from None
+            data = reading.result()
         except OSError as error:
             raise ConnectionEnded(str(error)) from None
         if not data:

@@ -26,6 +26,7 @@ FOLDERS = 1000
 
 class Home:
     def __init__(self, root: Path, account: str) -> None:
+        self.account = account
         self.path = root / account_directory(account)
         self.maildir = self.path / "Maildir"
         self._open: dict[str, Folder] = {}

@@ -50,13 +50,14 @@ class ArgumentTree:
         at = 0
         while at < len(line):
             sign = line[at : at + 1]
+            is_first = line[at - 1 : at] == b"(" and not self._is_after
             if sign == b" " and self._is_after:
                 self._is_after = False
                 at += 1
-            elif sign == b"(" and (not self._is_after or line[at - 1 : at] == b"("):
+            elif sign == b"(" and not self._is_after:
                 self._begin()
                 at += 1
-            elif sign == b")" and len(self._open) > 1:
+            elif sign == b")" and len(self._open) > 1 and (self._is_after or is_first):
                 self._open.pop()
                 self._is_after = True
                 at += 1

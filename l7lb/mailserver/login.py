@@ -20,7 +20,7 @@ from l7lb_protocols.login.events import Close, Event, Identified, LoggedIn, Rela
 from l7lb_protocols.sasl.steps import Credentials
 
 LOG = logging.getLogger(__name__)
-LOGIN_S = 60.0
+LOGIN_S = 120.0
 """For all of it."""
 
 Admit = Callable[[Account], Awaitable[Verdict | LoggedIn]]

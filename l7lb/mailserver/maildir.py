@@ -27,7 +27,7 @@ def unique_name(size: int) -> str:
     host = socket.gethostname().replace("/", "\\057").replace(":", "\\072").replace(",", "")
     now = time.time_ns()
     random = secrets.token_hex(8)
-    return f"{now // 10**9}.M{now // 1000 % 10**6}P{os.getpid()}R{random}.{host},W={size}"
+    return f"{now // 10**9}.M{now // 1000 % 10**6:06}P{os.getpid()}R{random}.{host},W={size}"
 
 
 def split_name(name: str) -> tuple[str, str]:

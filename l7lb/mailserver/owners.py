@@ -26,7 +26,8 @@ from l7lb_storage import Lock, Mode, Node, Notice, Session, StaleToken, StorageE
 
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
-FENCE_TIMEOUT_S = 5.0
+ACQUIRE_S = 20.0
+"""Longer than a lease lasts: what a dead server had can be had after that."""
 DOUBT_S = 3.0
 """A process that was paused is sure again after one renewal; a change waits so long for it."""
 POLL_S = 0.02
@@ -46,12 +47,18 @@ class Guest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OwnersSpec:
-    """Seconds. `grace_s`: how long sessions have to end before they are cut."""
+    """Seconds. `grace_s`: how long sessions have to end before they are cut; `fence_s`: how long
+    a change waits for another writer in the fence."""
 
     root: Path
-    acquire_s: float = 10.0
     grace_s: float = 5.0
+    fence_s: float = 10.0
     idle_s: float = 900.0
+
+    @property
+    def acquire_s(self) -> float:
+        """How long a login waits for the account."""
+        return self.grace_s + ACQUIRE_S
 
 
 class _Doubted(Exception):  # never leaves this file
@@ -61,8 +68,8 @@ class _Doubted(Exception):  # never leaves this file
 class Hold:
     """One account while this process owns it. Its files are used by one call at a time."""
 
-    def __init__(self, account: str, home: Home, lock: Lock, work: Work) -> None:
-        self.account = account
+    def __init__(self, home: Home, lock: Lock, work: Work, fence_s: float) -> None:
+        self.account = home.account
         self.home = home
         self.lock = lock
         self.guests: set[Guest] = set()
@@ -71,6 +78,7 @@ class Hold:
         self.emptied = asyncio.Event()
         self.released = asyncio.Event()
         self._work = work
+        self._fence_s = fence_s
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[object]] = set()
 
@@ -104,7 +112,7 @@ class Hold:
     def _fenced(self, call: Callable[[], T]) -> T:
         """In a thread."""
         try:
-            with guard(self.home.path, self.lock.token, timeout_s=FENCE_TIMEOUT_S):
+            with guard(self.home.path, self.lock.token, timeout_s=self._fence_s):
                 if not self.lock.valid:
                     raise _Doubted
                 return call()
@@ -140,12 +148,6 @@ class Hold:
         if self._tasks:
             await asyncio.wait(list(self._tasks))
 
-    async def take_maildrop(self) -> Lock:
-        """For a POP3 session (RFC 1939 §3). Raises NotGranted, StorageError."""
-        session = self.lock.session
-        assert isinstance(session, Session)
-        return await session.acquire(f"{self.lock.resource}/pop3", Mode.EX, try_only=True)
-
 
 class Owners:
     """An asynchronous context manager."""
@@ -167,7 +169,7 @@ class Owners:
     async def enter(self, account: str, guest: Guest) -> Hold:
         """Own the account, waiting for whoever has it. Raises MailboxAway."""
         try:
-            async with asyncio.timeout(self.spec.acquire_s + self.spec.grace_s):
+            async with asyncio.timeout(2 * self.spec.acquire_s):
                 while True:
                     hold = self._holds.get(account) or await self._opened(account)
                     if not hold.is_leaving:
@@ -177,6 +179,14 @@ class Owners:
         except (StorageError, OSError, TimeoutError) as error:
             LOG.warning("%s: not owned: %s", account, error or "time is up")
             raise MailboxAway("The mailbox is not to be had now, try again later.") from None
+
+    async def take_maildrop(self, account: str) -> Lock:
+        """For a POP3 session (RFC 1939 §3), before it enters: who is second disturbs nobody.
+
+        Raises NotGranted, StorageError.
+        """
+        session = await self._node.ready(self.spec.acquire_s)
+        return await session.acquire(f"user/{account}/pop3", Mode.EX, try_only=True)
 
     def leave(self, hold: Hold, guest: Guest) -> None:
         """The session is over; the account stays ours."""
@@ -205,7 +215,7 @@ class Owners:
             on_blocking=lambda lock, notice: self._asked(account, lock, notice),
         )
         # No await between the grant and this: a notice that came with the grant is told next.
-        hold = Hold(account, home, lock, self._work)
+        hold = Hold(home, lock, self._work, self.spec.fence_s)
         self._holds[account] = hold
         return hold
 

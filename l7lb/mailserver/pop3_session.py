@@ -74,9 +74,9 @@ class Pop3Session:
 
     async def _admit(self, account: Account) -> Verdict | LoggedIn:
         try:
-            hold = await self._services.owners.enter(account.name, self._connection)
-            self._hold = hold
-            self._maildrop = await hold.take_maildrop()
+            owners = self._services.owners
+            self._maildrop = await owners.take_maildrop(account.name)
+            self._hold = hold = await owners.enter(account.name, self._connection)
             await hold.change(self._look)
         except NotGranted:
             await self._leave()

@@ -72,7 +72,7 @@ async def services_of(spec: ServerSpec) -> AsyncIterator[Services]:
         stack.callback(work.close)
         node = await stack.enter_async_context(Node(engine, SessionSpec(spec.name, spec.ttl_s)))
         await node.ready(READY_S)
-        owners = Owners(node, work, OwnersSpec(spec.root, idle_s=spec.idle_s))
+        owners = Owners(node, work, OwnersSpec(spec.root, spec.grace_s, spec.fence_s, spec.idle_s))
         await stack.enter_async_context(owners)
         deliverer = Deliverer(node, work, spec.root)
         yield Services(spec, Door(directory, spec.master), owners, deliverer)

@@ -7,8 +7,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 PROTOCOLS = ("imap", "pop3", "lmtp", "smtp")
+SIZES = ("sessions", "message_bytes")
+SECONDS = ("ttl", "idle", "grace", "fence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class ServerSpec:
     master: tuple[bytes, bytes] | None = field(default=None, repr=False)
     ttl_s: float = 15.0
     idle_s: float = 900.0
+    grace_s: float = 5.0
+    fence_s: float = 10.0
     message_bytes: int = 32 << 20
     """Of one message."""
     sessions: int = 1000
@@ -54,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--master", help="NAME:PASSWORD of who may log in as anybody")
     parser.add_argument("--ttl", type=float, help="of the lease, in seconds")
     parser.add_argument("--idle", type=float, help="seconds until an unused account is given back")
+    parser.add_argument("--grace", type=float, help="seconds that sessions have to end")
+    parser.add_argument("--fence", type=float, help="seconds to wait for another writer")
+    parser.add_argument("--sessions", type=int, help="connections at a time, for each protocol")
+    parser.add_argument("--message-bytes", type=int, help="of one message at most")
     for protocol in PROTOCOLS:
         parser.add_argument(f"--{protocol}", type=int, help="port; 0: any")
     return parser
@@ -74,6 +83,8 @@ def _spec(given: dict[str, object]) -> ServerSpec:
     user, colon, secret = str(given.get("master", "")).partition(":")
     if "master" in given and not (user and colon and secret):
         raise ValueError("the master user is NAME:PASSWORD")
+    numbers: dict[str, Any] = {n: int(str(given[n])) for n in SIZES if n in given}
+    numbers |= {f"{n}_s": float(str(given[n])) for n in SECONDS if n in given}
     return ServerSpec(
         name=str(given["name"]),
         root=Path(str(given["root"])).absolute(),
@@ -82,6 +93,5 @@ def _spec(given: dict[str, object]) -> ServerSpec:
         ports=ports,
         host=str(given.get("host", "127.0.0.1")),
         master=(user.encode(), secret.encode()) if user else None,
-        ttl_s=float(str(given.get("ttl", 15.0))),
-        idle_s=float(str(given.get("idle", 900.0))),
+        **numbers,
     )

@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from support import mail_scenarios
-from support.mail_cluster import ALIAS, MASTER, MASTER_PASSWORD, USERS, WAIT_S, Endpoint, MailCluster
+from support.mail_cluster import (
+    ALIAS,
+    MASTER,
+    MASTER_PASSWORD,
+    USERS,
+    WAIT_S,
+    Endpoint,
+    MailCluster,
+)
 from support.mail_scenarios import deliver, emptied, imap, message, uids
 
 SCENARIOS = [

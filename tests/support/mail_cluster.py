@@ -134,12 +134,15 @@ class MailCluster:
             "store": f"unix:{self.socket}",
             "master": f"{MASTER}:{MASTER_PASSWORD}",
             "ttl": ttl_s,
+            "grace": WAIT_S,
+            "fence": 4 * WAIT_S,
         }
-        ports = {protocol: 0 for protocol in ("imap", "pop3", "lmtp", "smtp")}
+        ports = dict.fromkeys(("imap", "pop3", "lmtp", "smtp"), 0)
         return [f"--{key}={value}" for key, value in (options | ports).items()]
 
-    def serve(self, name: str, ttl_s: float = 15.0) -> Endpoint:
-        child = Child([sys.executable, "-m", "l7lb.mailserver", *self.options(name, ttl_s)])
+    def serve(self, name: str, ttl_s: float = 15.0, sessions: int = 100) -> Endpoint:
+        options = [*self.options(name, ttl_s), f"--sessions={sessions}"]
+        child = Child([sys.executable, "-m", "l7lb.mailserver", *options])
         self.servers[name] = child
         pairs = (word.split("=") for word in child.ready())
         return Endpoint("127.0.0.1", {protocol: int(port) for protocol, port in pairs})

@@ -14,7 +14,8 @@ import smtplib
 import subprocess
 from collections.abc import Iterator
 
-from aioimaplib import IMAP4 as AsyncImap
+import aioimaplib
+import pytest
 from imapclient import IMAPClient
 
 from support.mail_cluster import WAIT_S, Endpoint
@@ -252,9 +253,8 @@ def pop3_takes_and_deletes(endpoint: Endpoint) -> None:
         client.rset()
         assert client.stat() == (3, size)
         client.dele(2)
-        with contextlib.suppress(poplib.error_proto):
+        with pytest.raises(poplib.error_proto):
             client.retr(2)
-            raise AssertionError("a deleted message was shown")
         client.quit()
     with pop3(endpoint) as client:
         assert [line.split()[1] for line in client.uidl()[1]] == [names[0], names[2]]
@@ -269,12 +269,8 @@ def a_maildrop_is_for_one(endpoint: Endpoint) -> None:
         second = poplib.POP3(endpoint.host, endpoint.ports["pop3"], timeout=WAIT_S)
         try:
             second.user(endpoint.user)
-            try:
+            with pytest.raises(poplib.error_proto, match="IN-USE"):
                 second.pass_(endpoint.password)
-            except poplib.error_proto as error:
-                assert b"[IN-USE]" in error.args[0]
-            else:
-                raise AssertionError("two sessions in one maildrop")
         finally:
             second.close()
         first.quit()
@@ -286,20 +282,15 @@ def wrong_passwords_are_refused(endpoint: Endpoint) -> None:
     client = imaplib.IMAP4(endpoint.host, endpoint.ports["imap"], timeout=WAIT_S)
     try:
         for user in (endpoint.user, "nobody@example.org"):
-            try:
+            with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
                 client.login(user, "wrong")
-            except imaplib.IMAP4.error as error:
-                assert b"AUTHENTICATIONFAILED" in error.args[0]
-            else:
-                raise AssertionError("let in")
     finally:
         client.shutdown()
     pop = poplib.POP3(endpoint.host, endpoint.ports["pop3"], timeout=WAIT_S)
     try:
         pop.user(endpoint.user)
-        with contextlib.suppress(poplib.error_proto):
+        with pytest.raises(poplib.error_proto):
             pop.pass_("wrong")
-            raise AssertionError("let in")
     finally:
         pop.close()
 
@@ -326,15 +317,13 @@ def imapclient_works(endpoint: Endpoint) -> None:
 
 
 async def _idle(endpoint: Endpoint) -> None:
-    client = AsyncImap(endpoint.host, endpoint.ports["imap"], timeout=WAIT_S)
+    client = aioimaplib.IMAP4(endpoint.host, endpoint.ports["imap"], timeout=WAIT_S)
     await client.wait_hello_from_server()
     assert (await client.login(endpoint.user, endpoint.password)).result == "OK"
     assert (await client.select("INBOX")).result == "OK"
     idle = await client.idle_start(timeout=WAIT_S)
     loop = asyncio.get_running_loop()
-    statuses = await loop.run_in_executor(
-        None, deliver, endpoint, [endpoint.user], message("news")
-    )
+    statuses = await loop.run_in_executor(None, deliver, endpoint, [endpoint.user], message("news"))
     assert statuses == [250]
     async with asyncio.timeout(WAIT_S):
         told: list[bytes] = []
