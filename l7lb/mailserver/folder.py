@@ -58,13 +58,16 @@ class Folder:
     def next_uid(self) -> int:
         return self._uids.next
 
-    def load(self) -> None:
-        """Changes the disk. Raises MailboxAway when the file of UIDs is damaged, OSError."""
+    def load(self, validity: int = 1) -> None:
+        """Changes the disk. A new file of UIDs has at least this validity.
+
+        Raises MailboxAway when the file of UIDs is damaged, OSError.
+        """
         file = self.path / uidlist.FILE
         try:
             self._uids = uidlist.parse(file.read_bytes())
         except FileNotFoundError:
-            self._uids = uidlist.UidList(int(time.time()))
+            self._uids = uidlist.UidList(max(validity, int(time.time())))
         except ValueError as error:
             raise MailboxAway("the folder's file of UIDs is damaged") from error
         maildir.drop_old_drafts(self.path)

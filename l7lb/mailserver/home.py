@@ -30,6 +30,8 @@ class Home:
         self.path = root / account_directory(account)
         self.maildir = self.path / "Maildir"
         self._open: dict[str, Folder] = {}
+        self._validity = 0
+        """The highest that a deleted folder had: its name must not come back with its UIDs."""
 
     def make(self) -> None:
         """With an empty INBOX; does nothing when it is there. May run anywhere, any time."""
@@ -46,7 +48,7 @@ class Home:
         found = self._open.get(name)
         if found is None:
             found = Folder(path)
-            found.load()
+            found.load(self._validity + 1)
             self._open[name] = found
         return found
 
@@ -79,7 +81,8 @@ class Home:
             raise MailboxRefused("INBOX stays")
         if not path.is_dir():
             raise NoSuchMailbox("no such folder")
-        self._open.pop(canonical(name), None)
+        self._validity = max(self._validity, self.folder(name).validity)
+        del self._open[canonical(name)]
         grave = self.path / f"deleted-{secrets.token_hex(8)}"
         path.rename(grave)
         maildir.sync_directory(self.maildir)

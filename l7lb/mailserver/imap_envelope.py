@@ -10,6 +10,8 @@ from l7lb_protocols.imap.grammar import is_quotable, quote
 
 NIL = b"NIL"
 ADDRESSES = 500
+VALUE_BYTES = 64 << 10
+"""Of a field with addresses; what is over is not shown."""
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 
 
@@ -44,7 +46,7 @@ def _text(value: bytes | None) -> bytes:
 def _addresses(value: bytes | None) -> bytes:
     if not value:
         return NIL
-    found = getaddresses([value.decode("utf-8", "surrogateescape")])[:ADDRESSES]
+    found = getaddresses([value[:VALUE_BYTES].decode("utf-8", "surrogateescape")])[:ADDRESSES]
     rendered = [_address(name, address) for name, address in found if address]
     return b"(" + b"".join(rendered) + b")" if rendered else NIL
 

@@ -5,7 +5,6 @@ One function a command. Must not know how files are kept.
 
 from __future__ import annotations
 
-import re
 from email.utils import mktime_tz, parsedate_tz
 
 from l7lb.errors import MailboxRefused, NoSuchMailbox
@@ -21,6 +20,8 @@ from l7lb_protocols.imap.errors import ImapRefusal
 from l7lb_protocols.imap.grammar import Word
 
 STATUS_ITEMS = ("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN")
+PATTERN = 200
+"""Characters; no folder has a longer name."""
 _ALL_FLAGS = " ".join(FLAGS).encode()
 
 
@@ -102,24 +103,45 @@ async def list_folders(state: ImapState, command: Command) -> Result:
     if not pattern:
         await state.say(b'* %s (\\Noselect) "%s" ""\r\n' % (kind, SEPARATOR.encode()))
         return Result()
-    matcher = _matcher(reference + pattern)
+    whole = reference + pattern
+    if len(whole) > PATTERN:
+        raise ImapRefusal("pattern over the limit")
     names = await state.hold.read(state.hold.home.names)
     lines = [
         b'* %s () "%s" %s\r\n' % (kind, SEPARATOR.encode(), string(name.encode()))
         for name in names
-        if matcher.fullmatch(name) or (name == INBOX and matcher.fullmatch(name.lower()))
+        if matches(whole, name) or (name == INBOX and matches(whole.upper(), name))
     ]
     await state.say(b"".join(lines))
     return Result()
 
 
-def _matcher(pattern: str) -> re.Pattern[str]:
-    """`*` is anything, `%` anything within one level (RFC 3501 §6.3.8)."""
-    if len(pattern) > 1000 or pattern.count("*") + pattern.count("%") > 10:
-        raise ImapRefusal("pattern over the limit")
-    signs = {"*": ".*", "%": f"[^{re.escape(SEPARATOR)}]*"}
-    squeezed = re.sub(r"[*%]*\*[*%]*", "*", pattern)
-    return re.compile("".join(signs.get(sign) or re.escape(sign) for sign in squeezed))
+def matches(pattern: str, name: str) -> bool:
+    """`*` is anything, `%` anything within one level (RFC 3501 §6.3.8). Takes time that grows with
+    the product of both lengths and no faster."""
+    places = {0}
+    for sign in [*name, ""]:  # the last one lets wild cards at the end stand for nothing
+        places = _without(pattern, places)
+        if not sign:
+            break
+        places = {
+            place + (pattern[place] not in "*%")
+            for place in places
+            if place < len(pattern)
+            and (pattern[place] in {"*", sign} or (pattern[place] == "%" and sign != SEPARATOR))
+        }
+    return len(pattern) in places
+
+
+def _without(pattern: str, places: set[int]) -> set[int]:
+    """These, and those behind wild cards that stand for nothing."""
+    found = set(places)
+    for place in places:
+        following = place
+        while following < len(pattern) and pattern[following] in "*%":
+            following += 1
+            found.add(following)
+    return found
 
 
 async def create(state: ImapState, command: Command) -> Result:

@@ -56,17 +56,13 @@ async def _see(state: ImapState, view: View, uids: list[int]) -> None:
 def _answers(view: View, uids: list[int], items: list[Item]) -> tuple[bytes, int]:
     """Of the first of them, and how many that are. What is gone meanwhile has no answer."""
     lines: list[bytes] = []
-    size = done = 0
-    for uid in uids:
-        done += 1
-        for number, sheet in view.sheets([uid]):
-            try:
-                answer = sheet.answer(items)
-            except NoSuchMailbox:
-                continue
-            lines.append(b"* %d FETCH (%s)\r\n" % (number, answer))
+    size, done = 0, len(uids)
+    for number, sheet in view.sheets(uids):
+        with suppress(NoSuchMailbox):
+            lines.append(b"* %d FETCH (%s)\r\n" % (number, sheet.answer(items)))
             size += len(lines[-1])
         if size >= BATCH_BYTES:
+            done = uids.index(sheet.found.uid) + 1
             break
     if "FLAGS" in items:
         view.told(uids[:done])

@@ -6,6 +6,8 @@ folder's picture, which it reads.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from l7lb.mailserver.folder import Folder
 from l7lb.mailserver.imap_fetch import Sheet, flags
 from l7lb.mailserver.imap_search import Numbers
@@ -88,11 +90,10 @@ class View:
     def numbers(self) -> Numbers:
         return Numbers(list(range(1, len(self.uids) + 1)), list(self.uids))
 
-    def sheets(self, uids: list[int]) -> list[tuple[int, Sheet]]:
+    def sheets(self, uids: list[int]) -> Iterator[tuple[int, Sheet]]:
         """With sequence numbers; of those that are still there."""
         places = {uid: number for number, uid in enumerate(self.uids, 1)}
-        return [
-            (places[uid], Sheet(self.folder, found, is_recent=uid in self.recent))
-            for uid in uids
-            if uid in places and (found := self.folder.messages.get(uid)) is not None
-        ]
+        for uid in uids:
+            found = self.folder.messages.get(uid)
+            if uid in places and found is not None:
+                yield places[uid], Sheet(self.folder, found, is_recent=uid in self.recent)

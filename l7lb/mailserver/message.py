@@ -10,7 +10,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:.*?\r\n(?![ \t])", re.DOTALL)
+_FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:.*?\r\n(?![ \t])", re.DOTALL | re.MULTILINE)
 _FOLD = re.compile(r"\r\n(?=[ \t])")
 
 

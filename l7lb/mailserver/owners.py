@@ -32,6 +32,7 @@ DOUBT_S = 3.0
 """A process that was paused is sure again after one renewal; a change waits so long for it."""
 POLL_S = 0.02
 MOVED = "The mailbox moves to another server, log in again."
+STALE = "A newer owner has the mailbox, nothing was changed."
 LOST = "This server may not serve the mailbox now, log in again."
 
 
@@ -61,6 +62,10 @@ class OwnersSpec:
         return self.grace_s + ACQUIRE_S
 
 
+class _Stale(Exception):  # never leaves this file
+    """A newer owner has been here. Nothing was changed."""
+
+
 class _Doubted(Exception):  # never leaves this file
     """The lock may not be ours any more. Nothing was changed."""
 
@@ -68,7 +73,9 @@ class _Doubted(Exception):  # never leaves this file
 class Hold:
     """One account while this process owns it. Its files are used by one call at a time."""
 
-    def __init__(self, home: Home, lock: Lock, work: Work, fence_s: float) -> None:
+    def __init__(
+        self, home: Home, lock: Lock, work: Work, fence_s: float, on_stale: Callable[[Hold], None]
+    ) -> None:
         self.account = home.account
         self.home = home
         self.lock = lock
@@ -79,6 +86,7 @@ class Hold:
         self.released = asyncio.Event()
         self._work = work
         self._fence_s = fence_s
+        self._on_stale = on_stale
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[object]] = set()
 
@@ -100,6 +108,9 @@ class Hold:
                 return await self._shielded(partial(self._fenced, call))
             except _Doubted:
                 continue
+            except _Stale:
+                self._on_stale(self)
+                raise MailboxAway(STALE) from None
         raise MailboxAway(LOST)
 
     @property
@@ -118,7 +129,7 @@ class Hold:
                 return call()
         except StaleToken as error:
             LOG.warning("%s: refused by the fence: %s", self.account, error)
-            raise MailboxAway("A newer owner has the mailbox, nothing was changed.") from None
+            raise _Stale from None
         except StorageError as error:
             raise MailboxAway(f"The mailbox cannot be changed now: {error}") from None
 
@@ -159,6 +170,7 @@ class Owners:
         self._holds: dict[str, Hold] = {}
         self._opening: dict[str, asyncio.Task[Hold]] = {}
         self._sweeper: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         node.on_session(lambda session: session.on_lost(self._lost))
 
     @property
@@ -201,8 +213,13 @@ class Owners:
         if task is None:
             task = asyncio.get_running_loop().create_task(self._open(account))
             self._opening[account] = task
-            task.add_done_callback(lambda _: self._opening.pop(account, None))
+            task.add_done_callback(partial(self._has_opened, account))
         return await asyncio.shield(task)
+
+    def _has_opened(self, account: str, task: asyncio.Task[Hold]) -> None:
+        del self._opening[account]
+        if not task.cancelled():
+            task.exception()
 
     async def _open(self, account: str) -> Hold:
         home = Home(self.spec.root, account)
@@ -215,7 +232,7 @@ class Owners:
             on_blocking=lambda lock, notice: self._asked(account, lock, notice),
         )
         # No await between the grant and this: a notice that came with the grant is told next.
-        hold = Hold(home, lock, self._work, self.spec.fence_s)
+        hold = Hold(home, lock, self._work, self.spec.fence_s, self._stale)
         self._holds[account] = hold
         return hold
 
@@ -251,6 +268,14 @@ class Owners:
             del self._holds[hold.account]
         hold.released.set()
 
+    def _stale(self, hold: Hold) -> None:
+        """The storage knows better than our lease: this process is not the owner."""
+        if not hold.is_leaving:
+            hold.is_leaving = True
+            task = asyncio.get_running_loop().create_task(self._let_go(hold, LOST))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
     def _lost(self, session: Session) -> None:
         """The lease is over: no lock is ours any more, and nobody is asked."""
         for hold in [each for each in self._holds.values() if each.lock.session is session]:
@@ -280,6 +305,7 @@ class Owners:
             await asyncio.gather(self._sweeper, return_exceptions=True)
         reason = "The server is going down."
         await asyncio.gather(*(self._let_go(each, reason) for each in self._holds.values()))
+        await asyncio.gather(*self._tasks)
 
 
 def _cut(hold: Hold) -> None:

@@ -34,6 +34,15 @@ def test_folders_come_and_go(home: Home) -> None:
     assert home.folder("inbox") is home.folder("INBOX")
 
 
+def test_a_name_that_comes_back_has_other_uids(home: Home) -> None:
+    validities: list[int] = []
+    for _ in range(3):
+        home.create("a")
+        validities.append(home.folder("a").validity)
+        home.delete("a")
+    assert validities[0] < validities[1] < validities[2]
+
+
 def test_what_cannot_be_is_refused(home: Home) -> None:
     home.create("a")
     for call in (

@@ -136,11 +136,15 @@ async def test_what_has_begun_is_finished_before_the_hand_over(cluster: Cluster)
 
 async def test_a_newer_token_refuses_the_old_one(cluster: Cluster) -> None:
     async with cluster.owners("a") as a:
-        hold = await Guest(a).enter()
+        guest = Guest(a)
+        hold = await guest.enter()
         with guard(hold.home.path, hold.lock.token + 1):
             pass
         with pytest.raises(MailboxAway, match="newer owner"):
             await hold.change(lambda: pytest.fail("a stale owner wrote"))
+        assert "may not serve" in await guest.reason
+        async with asyncio.timeout(WAIT_S):
+            await hold.released.wait()
 
 
 async def test_the_storages_errors_are_told(cluster: Cluster) -> None:
