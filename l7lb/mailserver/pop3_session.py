@@ -199,9 +199,12 @@ class Pop3Session:
         self._numbers(command, 0)
         self._is_over = True
         uids = [self._uids[index] for index in self._deleted]
-        if uids:
-            assert self._hold is not None
-            await self._hold.change(lambda: self._folder().expunge(uids))
+        try:
+            if uids:
+                assert self._hold is not None
+                await self._hold.change(lambda: self._folder().expunge(uids))
+        finally:
+            await self._leave()  # before the answer: the client may come again at once
         return ok(b"%d messages removed, bye." % len(uids))
 
     # ------------------------------------------------------------- arguments

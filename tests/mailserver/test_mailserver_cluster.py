@@ -18,6 +18,7 @@ import pytest
 from support.mail_cluster import USERS, WAIT_S, Child, Endpoint, MailCluster, wait_until
 from support.mail_scenarios import body, deliver, flags, imap, message, pop3, uids
 
+pytestmark = pytest.mark.timeout(240)
 TTL_S = 6.0
 """Of a server that is to lose its lease: no shorter, a busy machine must not lose it for us."""
 LOCK = struct.Struct("=hhqqi4x")
@@ -201,7 +202,8 @@ def test_two_believe_and_the_stale_one_is_refused(cluster: MailCluster) -> None:
             assert said[0].startswith(b"x1 NO [UNAVAILABLE] A newer owner has the mailbox")
             assert said[-1].startswith(b"* BYE ")
             assert not [line for line in lines_until_end(late) if line.startswith(b"x2 OK")]
-            assert any("refused by the fence" in line for line in server.log)
+            log = server.log
+            wait_until(lambda: any("refused by the fence" in line for line in log), "it is logged")
             for client in (new, newer):
                 client.noop()
                 assert flags(client, uids(client)[0]) == {r"\Answered"}
