@@ -1,4 +1,4 @@
-"""Mail servers as processes on one directory, one lockd and one file of accounts."""
+"""Mail servers as processes on one directory, one store and one file of accounts."""
 
 from __future__ import annotations
 
@@ -110,6 +110,8 @@ class MailCluster:
     folder: Path
     servers: dict[str, Child] = field(default_factory=dict)
     lockd: Child | None = None
+    etcd: str = ""
+    """Its URL; empty: lockd is started."""
 
     @property
     def root(self) -> Path:
@@ -121,6 +123,8 @@ class MailCluster:
 
     def start(self) -> None:
         (self.folder / "accounts.yaml").write_text(accounts_text())
+        if self.etcd:
+            return
         data = str(self.folder / "lockd")
         command = [sys.executable, "-m", "l7lb_storage.lockd", "--data", data]
         self.lockd = Child([*command, "--unix", str(self.socket)])
@@ -131,7 +135,7 @@ class MailCluster:
             "name": name,
             "root": self.root,
             "accounts": self.folder / "accounts.yaml",
-            "store": f"unix:{self.socket}",
+            "store": self.etcd or f"unix:{self.socket}",
             "master": f"{MASTER}:{MASTER_PASSWORD}",
             "ttl": ttl_s,
             "grace": WAIT_S,
