@@ -1,0 +1,1 @@
+"""What the mail services need beyond their protocols."""
