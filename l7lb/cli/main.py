@@ -30,6 +30,8 @@ VERBS = (
     "weight",
     "users",
     "locks",
+    "migrate",
+    "rebalance",
     "demo",
 )
 """Modules of this package. Only the one that is asked for is imported: it starts sooner."""

@@ -11,6 +11,7 @@ import io
 from ruamel.yaml import YAML
 
 from l7lb.config.effective_directory import directory_tree
+from l7lb.config.effective_mail_storage import mail_tree
 from l7lb.config.effective_pool import pool_tree, retry_tree
 from l7lb.config.effective_store import store_tree
 from l7lb.config.naming import path_text
@@ -61,6 +62,7 @@ def tree(spec: ClusterSpec) -> dict[str, Plain]:
         "services": {name: service_tree(service) for name, service in spec.services.items()},
         **({"directory": directory_tree(spec.directory)} if spec.directory else {}),
         **({"store": store_tree(spec.store)} if spec.store else {}),
+        **({"mail": mail_tree(spec.mail_storage)} if spec.mail_storage else {}),
         "director": director_tree(spec.director),
     }
 

@@ -20,6 +20,7 @@ from l7lb.config.fields import (
 )
 from l7lb.config.schema_directory import DirectorySection
 from l7lb.config.schema_keys import Token
+from l7lb.config.schema_mail_storage import MailSection
 from l7lb.config.schema_pool import FileName, Pool
 from l7lb.config.schema_route import Network, Route
 from l7lb.config.schema_secret import Secret
@@ -252,5 +253,7 @@ class Cluster(Section):
     """Where accounts are; without it, none are known."""
     store: StoreSection | None = None
     """What directors share: drains, weights, learnt cookies, locks. Without it, each is alone."""
+    mail: MailSection | None = None
+    """Mail, beside its services."""
     director: Director = Director()
     """The process itself."""
