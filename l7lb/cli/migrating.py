@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 from l7lb_storage import Session, SessionSpec, StorageError, Store
 
-Verb = Callable[[argparse.Namespace], Awaitable[int]]
+Verb = Callable[[argparse.Namespace], Coroutine[None, None, int]]
 
 
 @dataclass(frozen=True, slots=True)

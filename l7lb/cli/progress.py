@@ -68,7 +68,6 @@ class Bar:
     def _draw(self) -> None:
         self._due_s = self._clock() + EVERY_S
         if self._shown:
-            self._out.write(
-                f"\r\x1b[K{''.join(c if c.isprintable() else '?' for c in self.line())}"
-            )
+            safe = "".join(sign if sign.isprintable() else "?" for sign in self.line())
+            self._out.write(f"\r\x1b[K{safe}")
             self._out.flush()

@@ -68,9 +68,7 @@ async def _apply(desk: Desk, moves: list[Move], rate: int) -> int:
 def weights_of(cluster: ClusterSpec, name: str) -> Mapping[str, int]:
     """Raises MigrationRefused: no such pool, or none is named and there are several."""
     pools = cluster.pools
-    chosen = name or (
-        "mail" if "mail" in pools else next(iter(pools), "") if len(pools) == 1 else ""
-    )
+    chosen = name or ("mail" if "mail" in pools or len(pools) != 1 else next(iter(pools)))
     if chosen not in pools:
         what = f"no pool {name}" if name else "say which pool with --pool"
         raise MigrationRefused(f"{what}; there are {', '.join(pools) or 'none'}")

@@ -17,7 +17,8 @@ def mail_storage_spec(valid: Valid[MailSection], scope: Scope) -> MailStorageSpe
     if storage.path is None and not storage.roots:
         spot.problem("storage has no path", "such as /srv/mail/{account}")
     paths = [*storage.roots.values(), *([storage.path] if storage.path else [])]
-    if storage.fence == FencePlace.HOME and any(map(_is_shared_home, paths)):
+    fence = FencePlace(storage.fence)
+    if fence is FencePlace.HOME and any(map(_is_shared_home, paths)):
         spot.at("fence").problem(
             "the directory above the Maildir is not the account's own",
             "write fence: maildir, or a path such as /srv/mail/{account}/Maildir",
@@ -25,7 +26,7 @@ def mail_storage_spec(valid: Valid[MailSection], scope: Scope) -> MailStorageSpe
     return MailStorageSpec(
         path=storage.path or "",
         roots=tuple(storage.roots.items()),
-        fence=FencePlace(storage.fence),
+        fence=fence,
         keep_source_s=storage.keep_source,
     )
 

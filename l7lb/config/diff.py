@@ -59,7 +59,7 @@ class Change:
 
 
 def diff(old: ClusterSpec, new: ClusterSpec) -> list[Change]:
-    """Changes from `old` to `new`: pools, services, directory, store, mail, director; [] when equal.
+    """Changes from `old` to `new`, section by section; [] when equal.
 
     A pool or service that is added or removed is one change; its parts are not listed.
     """
