@@ -118,8 +118,9 @@ class MailCluster:
 
 def deliver(box: mailbox.Maildir, body: bytes, flags: str, place: str) -> str:
     message = mailbox.MaildirMessage(b"Subject: x\n\n" + body)
-    message.set_flags(flags)
     message.set_subdir(place)
+    if flags:
+        message.set_flags(flags)
     return box.add(message)
 
 
