@@ -19,6 +19,7 @@ from l7lb.config.units import parse_size
 from l7lb.director.store import engine_of
 from l7lb.directory.opened import Opened, open_directory
 from l7lb.errors import ConfigError, DirectoryError, MigrationError, MigrationRefused
+from l7lb.mail.assignments import change, moved
 from l7lb.mail.migration.migration import Migration
 from l7lb.mail.migration.moving import Options, Ports
 from l7lb.model import ClusterSpec
@@ -44,16 +45,17 @@ class Desk:
             session=self.session,
             store=self.store,
             editor=self.opened.editor,
-            assign=unassigned,
+            assign=self.assign,
             observer=bar,
             now=time.time,
         )
         return Migration(ports, self.storage, Options(bytes_s=bytes_s))
 
-
-async def unassigned(account: str, server: str) -> None:
-    """Directors read the directory; nothing else remembers where an account is."""
-    del account, server
+    async def assign(self, account: str, server: str) -> None:
+        """In the directors' table: sessions that are elsewhere end. Raises StorageError."""
+        for name, pool in self.cluster.pools.items():
+            if any(each.name == server for each in pool.servers):
+                await change(self.store, (name, account), moved(server, 0.0))
 
 
 def run_verb(name: str, verb: Verb, args: argparse.Namespace) -> int:

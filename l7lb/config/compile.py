@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 from l7lb.config import (
     compile_directory,
+    compile_mail,
     compile_mail_storage,
     compile_pool,
     compile_service,
@@ -51,6 +52,8 @@ def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
         endpoints.append((director.metrics, scope.at("director", "metrics")))
     _refuse_collisions(endpoints)
     directory = _directory(root, scope.at("directory"))
+    if root.get("directory") is None:
+        _refuse_without_directory(services, pools, scope.at("services"))
     store = _store(root, scope.at("store"))
     mail_storage = _mail_storage(root, scope.at("mail"))
     return ClusterSpec(pools, services, director, directory, store, mail_storage, files)
@@ -136,7 +139,7 @@ def _services(
         if valid is None:
             continue
         spec = compile_service.service_spec(name, valid, named["pools"].keys(), spot)
-        compile_service.check_accounts(spec, pools, spot)
+        compile_service.check_pools(spec, pools, spot)
         services[name] = spec
         for index, listen in enumerate(spec.listen):
             position = valid.position("listen", index)
@@ -176,6 +179,15 @@ def _directory(root: Mapping, scope: Scope) -> DirectorySpec | None:
         return None
     valid = validated(DirectorySection, node.plain(), scope)
     return compile_directory.directory_spec(valid, scope) if valid else None
+
+
+def _refuse_without_directory(
+    services: dict[str, ServiceSpec], pools: dict[str, PoolSpec], scope: Scope
+) -> None:
+    for name, service in services.items():
+        why = compile_mail.needs_directory(service, pools)
+        if why:
+            scope.at(name).key_problem(f"a directory is needed: {why}", "add directory")
 
 
 def _store(root: Mapping, scope: Scope) -> StoreSpec | None:

@@ -103,6 +103,8 @@ def _pool_changes(old: PoolSpec, new: PoolSpec) -> Iterator[Change]:
     )
     before, after = servers
     details += _reordered("servers", list(before), list(after))
+    if old.login and new.login and old.login.secret.value != new.login.secret.value:
+        details.append("login.secret changed")
     if details:
         yield Change(Kind.CHANGED, What.POOL, new.name, tuple(details))
     yield from _parts(What.SERVER, f"{new.name}/", before, after)

@@ -1,1 +1,1 @@
-"""What the mail services need beyond their protocols."""
+"""What mail needs beyond its protocols: who may come in, where an account lives, and who moves."""
