@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,13 @@ from l7lb.cli.main import main
 from l7lb.cli.migrate import told
 from l7lb.cli.rebalance import table, weights_of
 from l7lb.errors import MigrationRefused
+from l7lb.mail.assignments import Assignment, decode, store_key
 from l7lb.mail.migration.rebalance import Move
 from l7lb.mail.migration.record import Record, Sum
 from l7lb.model import ClusterSpec
+from l7lb_storage import Store
+from l7lb_storage.lockd.client import LockdEngine
+from l7lb_storage.lockd.link import LockdAddress
 from support.lockd_process import LockdProcess
 from support.mail_cluster import ALICE, MailCluster, held
 
@@ -65,7 +70,21 @@ def run(rules: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     return run_verb
 
 
-def test_there_and_clean(run: Run, cluster: MailCluster) -> None:
+def assigned(lockd: LockdProcess) -> Assignment | None:
+    """In the directors' table."""
+
+    async def ask() -> Assignment | None:
+        engine = LockdEngine(LockdAddress(lockd.socket))
+        await engine.open()
+        item = await Store(engine).get(store_key("mail", ALICE))
+        await engine.close()
+        found = None if item is None else decode(item.value)
+        return None if found is None else replace(found, hold_until_s=0.0)
+
+    return asyncio.run(ask())
+
+
+def test_there_and_clean(run: Run, cluster: MailCluster, lockd: LockdProcess) -> None:
     before = cluster.fill("m1")
     code, out, err = run("migrate", ALICE, "--to", "m2", "--rate", "100MiB")
     assert (code, err) == (0, "")
@@ -74,6 +93,7 @@ def test_there_and_clean(run: Run, cluster: MailCluster) -> None:
     assert "server: m2" in cluster.users.read_text().partition("bob")[0]
     assert run("migrate", ALICE, "--to", "m2") == (0, out, "")
     assert run("migrate", "--clean") == (0, "", "")
+    assert assigned(lockd) == Assignment("m2", 0.0, 1)
 
 
 def test_resume_and_abort_where_there_is_nothing(run: Run) -> None:

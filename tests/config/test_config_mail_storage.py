@@ -11,6 +11,8 @@ from l7lb.config.diff import diff
 from l7lb.config.effective import to_yaml
 from l7lb.config.effective_mail_storage import mail_tree
 from l7lb.config.load import load_cluster
+from l7lb.config.refusal import Refusal
+from l7lb.config.texts_storage import PATH_LIMIT, mail_path
 from l7lb.model import ClusterSpec
 from l7lb.model_migration import FencePlace, MailStorageSpec
 
@@ -117,3 +119,10 @@ def test_a_change_is_told(load: Load) -> None:
     assert [str(each) for each in diff(old, load("pools: {}"))] == ["removed mail mail"]
     assert old.mail_storage is not None
     assert mail_tree(old.mail_storage)["storage"] != {}
+
+
+def test_a_path_that_no_file_system_takes() -> None:
+    assert mail_path("/srv/{account}") == "/srv/{account}"
+    for value in ("/srv/{account}/" + PATH_LIMIT * "x", "/srv/\0{account}", 7, ""):
+        with pytest.raises(Refusal):
+            mail_path(value)

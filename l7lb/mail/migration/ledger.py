@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from l7lb.errors import MigrationRefused
 from l7lb.mail.migration.record import (
+    KEEP_S,
     MARKS,
     RECORDS,
     RETIRED,
@@ -43,6 +44,12 @@ class Ledger:
             raise MigrationRefused(f"another migration of {self._account} goes on")
         self._revision = ABSENT if record is None else outcome.revision
         self.record = record
+
+    async def expire(self) -> None:
+        """The record of a migration that is done goes by itself after KEEP_S."""
+        assert self.record is not None
+        key, value = RECORDS + self._account, self.record.encoded()
+        await self._store.swap(key, value, self._revision, keep_s=KEEP_S)
 
     def marked(self, mark: bytes, lease: int) -> Put:
         return Put(MARKS + self._account, mark, lease)

@@ -108,7 +108,11 @@ class Moving:
     # ----------------------------------------------------------------- steps
 
     async def _complete(self, paths: Paths) -> None:
-        """What changed since the first copy, then both sides compared."""
+        """What changed since the first copy, then both sides compared.
+
+        From here on the mark outlives this process: a login at the old server, whose mail was
+        copied already, would lose what it changes.
+        """
         total = Sum()
         if not paths.is_shared:
             total = await self._pace.run(lambda: self._verified(paths))
@@ -178,6 +182,7 @@ class Moving:
                 retired = Retired(self.record.account, str(path), until_s)
                 put.append(Put(retired.key, retired.encoded()))
         await self._write(replace(self.record, step=Step.DONE), *put)
+        await self._ledger.expire()
 
     # ----------------------------------------------------------------- locks and mark
 

@@ -45,7 +45,9 @@ def agreed(order: Order, account: Account, found: Record | None, now_s: float) -
         )
     if source == order.target:
         raise MigrationRefused(f"source and target are both {source}")
-    return Record(account.name, source, order.target, now_s)
+    left = () if found is None else (*found.left, found.source)
+    old = tuple(dict.fromkeys(name for name in left if name not in (source, order.target)))
+    return Record(account.name, source, order.target, now_s, left=old)
 
 
 def abortable(account: Account, found: Record | None) -> Record:

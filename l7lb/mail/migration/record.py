@@ -37,9 +37,10 @@ class Step(StrEnum):
 
 BEFORE_SWITCH = frozenset({Step.COPYING, Step.MOVING, Step.SWITCHING})
 """May be aborted, as long as the directory names the old server."""
-DURABLE_MARK = frozenset({Step.SWITCHING, Step.SWITCHED})
-"""Here a process that dies leaves the account closed: a login at the old server, whose mail was
-copied already, would lose what it changes."""
+AFTER_SWITCH = frozenset({Step.SWITCHED, Step.DONE})
+KEEP_S = 2 * 86400.0
+"""How long a record outlives its migration: longer than anybody remembers what the directory said
+before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,17 @@ class Record:
     step: Step = Step.COPYING
     sum: Sum = Sum()
     """Of the verified copy, from `switching` on."""
+    left: tuple[str, ...] = ()
+    """Servers of migrations before that somebody may remember."""
 
     @property
     def is_open(self) -> bool:
         return self.step is not Step.DONE
+
+    def home(self, remembered: str | None) -> str | None:
+        """The account's server, for one who remembers what the directory said some time ago."""
+        is_old = remembered is not None and remembered in (self.source, *self.left)
+        return self.target if is_old and self.step in AFTER_SWITCH else remembered
 
     @property
     def stamp(self) -> str:
@@ -81,8 +89,8 @@ def decoded(value: bytes) -> Record:
     """Raises MigrationRefused: another version wrote it, or nobody of ours."""
     try:
         found = json.loads(value)
-        total = Sum(**found.pop("sum"))
-        return Record(**{**found, "step": Step(found["step"]), "sum": total})
+        parts = {"step": Step(found["step"]), "sum": Sum(**found["sum"])}
+        return Record(**{**found, **parts, "left": tuple(found["left"])})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise MigrationRefused(f"the store's record cannot be read: {value!r}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ RECORDS = st.builds(
     target=TEXT,
     started_s=st.floats(0, 4e9),
     step=st.sampled_from(Step),
+    left=st.lists(TEXT).map(tuple),
     sum=st.builds(Sum, st.integers(0), st.integers(0), st.text("0123456789abcdef")),
 )
 
@@ -32,7 +34,17 @@ def test_records_read_back(record: Record) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"[]", b"{}", b"null", b"\xff", b'{"sum": 1}', b'{"sum": {}, "step": "gone"}']
+    "value",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"null",
+        b"\xff",
+        b'{"sum": 1}',
+        b'{"sum": {}, "step": "gone"}',
+        b'{"sum": {}, "step": "done"}',
+    ],
 )
 def test_what_is_no_record_is_refused(value: bytes) -> None:
     with pytest.raises(MigrationRefused, match="cannot be read"):
@@ -45,6 +57,16 @@ def test_the_stamp_stands_in_file_names_and_stays() -> None:
     record = Record("a@b", "m1", "m2", 1_700_000_000.25)
     assert record.stamp == "20231114T221320.250000"
     assert records.decoded(record.encoded()).stamp == record.stamp
+
+
+def test_who_remembers_the_server_before_is_sent_to_the_new_one() -> None:
+    record = Record("a@b", "m1", "m2", 1.0, left=("m0",))
+    for step in Step:
+        at_step = replace(record, step=step)
+        is_new = step in (Step.SWITCHED, Step.DONE)
+        for old in ("m1", "m0"):
+            assert at_step.home(old) == ("m2" if is_new else old)
+        assert [at_step.home(other) for other in ("m2", "m3", None)] == ["m2", "m3", None]
 
 
 def test_the_mark_is_what_directors_read() -> None:
