@@ -32,6 +32,9 @@ VERBS = (
     "locks",
     "migrate",
     "rebalance",
+    "where",
+    "move",
+    "kick",
     "demo",
 )
 """Modules of this package. Only the one that is asked for is imported: it starts sooner."""

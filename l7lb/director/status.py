@@ -113,6 +113,8 @@ class StatusDesk:
         if reply is not None:
             row["connections"] = reply.status.get("connections")
             row["idle_server_connections"] = reply.status.get("idle")
+            if "mail" in reply.status:
+                row["mail"] = reply.status["mail"]
         return row
 
     def _service(self, spec: ServiceSpec, replies: Replies) -> Json:

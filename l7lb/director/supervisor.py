@@ -15,6 +15,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from l7lb.director.account_desk import AccountDesk
 from l7lb.director.admin_state import AdminState
 from l7lb.director.administration import Administration
 from l7lb.director.control import ControlServer, Desks
@@ -89,7 +90,14 @@ class Supervisor:
         self.reloader = Reloader(self.parts, self.metrics, self.shared)
         administration = Administration(self.parts)
         self.control = ControlServer(
-            Desks(desk, self.reloader, administration, events, self.shared)
+            Desks(
+                desk,
+                self.reloader,
+                administration,
+                events,
+                self.shared,
+                AccountDesk(self.parts, self.shared.store),
+            )
         )
         self._secret = cookie_secret(spec.director, state)
         self._stop_asked = asyncio.Event()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from support.mail_cluster import MailCluster
 from support.storage_rigs import LockdRig, MemoryRig, Rig
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """A migration has no loop of its own to meet: one will do."""
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture(params=["memory", "lockd"])

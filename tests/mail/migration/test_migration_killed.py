@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import mailbox
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -17,6 +18,7 @@ from l7lb_storage import Mode, Session, SessionSpec, guard
 from l7lb_storage.lockd.client import LockdEngine
 from l7lb_storage.lockd.link import LockdAddress
 from support import migration_driver
+from support.etcd_members import roomy
 from support.lockd_process import LockdProcess
 from support.mail_cluster import Held, MailCluster, deliver, held
 
@@ -25,10 +27,15 @@ WAIT_S = 240.0
 
 
 @pytest.fixture
-async def lockd(tmp_path: Path) -> AsyncIterator[LockdProcess]:
-    folder = tmp_path / "lockd"
-    folder.mkdir()
-    process = LockdProcess(folder)
+def folder() -> Iterator[Path]:
+    with TemporaryDirectory(dir=roomy()) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+async def lockd(folder: Path) -> AsyncIterator[LockdProcess]:
+    (folder / "lockd").mkdir()
+    process = LockdProcess(folder / "lockd")
     await process.start()
     yield process
     await process.close()
@@ -70,8 +77,8 @@ async def is_open(cluster: MailCluster, account: str) -> bool:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("abort", [False, True], ids=["resume", "abort"])
-async def test_at_every_moment(lockd: LockdProcess, tmp_path: Path, abort: bool) -> None:
-    moments = await killed(lockd, tmp_path)
+async def test_at_every_moment(lockd: LockdProcess, folder: Path, abort: bool) -> None:
+    moments = await killed(lockd, folder)
     assert {"before edit", "after edit", "after transact", "after rename", "before _write"} <= {
         *moments.values()
     }
@@ -79,7 +86,7 @@ async def test_at_every_moment(lockd: LockdProcess, tmp_path: Path, abort: bool)
     await engine.open()
     async with await Session.open(engine, SessionSpec("resumer")) as session:
         for number, moment in moments.items():
-            cluster = migration_driver.cluster_of(tmp_path, number)
+            cluster = migration_driver.cluster_of(folder, number)
             await cluster.open(session)
             await check(cluster, f"u{number}@example.org", moment, abort=abort)
             await cluster.close()
