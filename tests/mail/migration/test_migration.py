@@ -21,11 +21,11 @@ from l7lb.errors import (
 from l7lb.mail.migration import moving
 from l7lb.mail.migration.migration import clean
 from l7lb.mail.migration.orders import Order
-from l7lb.mail.migration.record import MARKS, RECORDS, Step, decoded
+from l7lb.mail.migration.record import MARKS, RECORDS, Record, Step, decoded
 from l7lb.mail.migration.tree import summed
 from l7lb.model_migration import FencePlace, MailStorageSpec
 from l7lb_storage import Lock, Mode, Notice, StaleToken, guard
-from support.mail_cluster import ALICE, MailCluster, deliver, held
+from support.mail_cluster import ALICE, MailCluster, Steps, deliver, held
 from support.storage_rigs import Rig
 
 WAIT_S = 20.0
@@ -202,6 +202,38 @@ async def test_a_stale_writer_is_refused_on_both_sides(
     is_home = fence is FencePlace.HOME
     with guard(cluster.home("m2") if is_home else cluster.maildir("m2"), fresh.token):
         pass
+
+
+class Sleeper(Steps):
+    """A server that slept beyond its lease writes late, at each step once."""
+
+    def __init__(self, home: Path, token: int) -> None:
+        super().__init__()
+        self.home = home
+        self.token = token
+        self.refused: list[str] = []
+
+    def step(self, record: Record) -> None:
+        super().step(record)
+        try:
+            with guard(self.home, self.token):
+                pass
+        except StaleToken:
+            self.refused.append(record.step.value)
+
+
+async def test_a_late_write_is_refused_before_both_sides_are_compared(
+    cluster: MailCluster, rig: Rig
+) -> None:
+    """Else it would be in neither the copy nor the comparison."""
+    cluster.fill("m1")
+    session = await rig.session("m1")
+    lock = await session.acquire(f"user/{ALICE}", Mode.EX)
+    sleeper = Sleeper(cluster.home("m1"), lock.token)
+    await lock.release()
+    cluster.observer = sleeper
+    await cluster.migration().run(TO_M2)
+    assert sleeper.refused == ["switching", "switched", "done"]
 
 
 async def test_one_migrator_at_a_time(cluster: MailCluster, rig: Rig) -> None:
