@@ -16,6 +16,8 @@ from l7lb.cli.progress import Bar
 from l7lb.config.load import load_cluster
 from l7lb.config.refusal import Refusal
 from l7lb.config.units import parse_size
+from l7lb.director.embedded_store import FOLDER, SOCKET, needs_store
+from l7lb.director.paths import state_path
 from l7lb.director.store import engine_of
 from l7lb.directory.opened import Opened, open_directory
 from l7lb.errors import ConfigError, DirectoryError, MigrationError, MigrationRefused
@@ -24,7 +26,7 @@ from l7lb.mail.migration.migration import Migration
 from l7lb.mail.migration.moving import Options, Ports
 from l7lb.model import ClusterSpec
 from l7lb.model_migration import MailStorageSpec
-from l7lb.model_store import StoreSpec
+from l7lb.model_store import LockdStore, StoreSpec
 from l7lb_storage import Session, SessionSpec, StorageError, Store
 
 Verb = Callable[[argparse.Namespace], Coroutine[None, None, int]]
@@ -74,18 +76,26 @@ def run_verb(name: str, verb: Verb, args: argparse.Namespace) -> int:
 async def opened_desk(file: str) -> AsyncIterator[Desk]:
     """Raises ConfigError, MigrationRefused, DirectoryError, StorageError, OSError."""
     cluster = load_cluster(file)
-    if cluster.directory is None or cluster.store is None or cluster.mail_storage is None:
+    store = store_of(cluster)
+    if cluster.directory is None or store is None or cluster.mail_storage is None:
         raise MigrationRefused(f"{file} must name directory, store and mail.storage")
     opened = open_directory(cluster.directory)
     try:
-        async with _session(cluster.store) as session:
-            store = Store(session.engine)
+        async with _session(store) as session:
+            keys = Store(session.engine)
             try:
-                yield Desk(cluster, cluster.mail_storage, opened, session, store)
+                yield Desk(cluster, cluster.mail_storage, opened, session, keys)
             finally:
-                await store.close()
+                await keys.close()
     finally:
         await opened.directory.close()
+
+
+def store_of(cluster: ClusterSpec) -> StoreSpec | None:
+    """The file's, else the one that the director of this host keeps for mail."""
+    if cluster.store is not None or not needs_store(cluster):
+        return cluster.store
+    return LockdStore(f"unix:{state_path(cluster.director) / FOLDER / SOCKET}")
 
 
 @asynccontextmanager

@@ -263,7 +263,8 @@ class Cluster(Section):
     directory: DirectorySection | None = None
     """Where accounts are; without it, none are known."""
     store: StoreSection | None = None
-    """What directors share: drains, weights, learnt cookies, locks. Without it, each is alone."""
+    """What directors share: drains, weights, learnt cookies, locks, assignments of accounts.
+    Without it, each is alone; with a mail service it keeps one of its own."""
     mail: MailSection | None = None
     """Mail, beside its services."""
     director: Director = Director()

@@ -61,6 +61,10 @@ class SharedState:
             self._parts.running.admin.on_change = self._wake.set
             self._task = asyncio.create_task(self._run(spec), name="store")
 
+    @property
+    def is_started(self) -> bool:
+        return self._spec is not None
+
     async def close(self) -> None:
         if self._task is not None:
             self._task.cancel()

@@ -12,12 +12,14 @@ import pytest
 from l7lb.cli import migrating
 from l7lb.cli.main import main
 from l7lb.cli.migrate import told
+from l7lb.cli.migrating import store_of
 from l7lb.cli.rebalance import table, weights_of
 from l7lb.errors import MigrationRefused
 from l7lb.mail.assignments import Assignment, decode, store_key
 from l7lb.mail.migration.rebalance import Move
 from l7lb.mail.migration.record import Record, Sum
-from l7lb.model import ClusterSpec
+from l7lb.model import ClusterSpec, DirectorSpec, ServiceSpec
+from l7lb.model_store import EtcdStore, LockdStore
 from l7lb_storage import Store
 from l7lb_storage.lockd.client import LockdEngine
 from l7lb_storage.lockd.link import LockdAddress
@@ -149,6 +151,17 @@ def test_a_store_that_is_away(run: Run, rules: Path, lockd: LockdProcess) -> Non
     code, _, err = run("migrate", ALICE, "--to", "m2")
     assert code == 1
     assert err.startswith("l7lb migrate: ")
+
+
+def test_without_a_store_it_is_that_of_the_director_of_this_host() -> None:
+    imap = ServiceSpec("imap", "imap", (), ())
+    director = DirectorSpec(state="/var/lib/x")
+    assert store_of(ClusterSpec({}, {"imap": imap}, director)) == LockdStore(
+        "unix:/var/lib/x/lockd/lockd.sock"
+    )
+    named = EtcdStore(("http://a",))
+    assert store_of(ClusterSpec({}, {"imap": imap}, director, store=named)) == named
+    assert store_of(ClusterSpec({}, {}, director)) is None
 
 
 def test_what_is_told_is_safe_on_a_terminal() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 from unittest.mock import patch
@@ -101,13 +102,17 @@ class MailRig(Rig):
         return self.ports[[*self.spec.services].index(service)]
 
 
-def static_directory(folder: Path, users: dict[str, str], **servers: str) -> Directory:
+def static_directory(
+    folder: Path, users: dict[str, str], disabled: Sequence[str] = (), **servers: str
+) -> Directory:
     """Accounts by name and password; `servers` by the part before the @."""
     lines = ["users:"]
     for name, password in users.items():
         server = servers.get(name.partition("@")[0])
         lines.append(f"  {name}:")
         lines.append(f"    password: '{hashes.new(HashKind.SCRAM, password.encode()).decode()}'")
+        if name.partition("@")[0] in disabled:
+            lines.append("    status: disabled")
         if server:
             lines.append(f"    server: {server}")
     path = folder / "accounts.yaml"
