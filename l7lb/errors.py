@@ -15,6 +15,9 @@ L7lbError
 │   ├── MailboxRefused     a name that cannot be, or what INBOX does not allow
 │   ├── NoSuchMailbox      no mailbox, or no message, of that name
 │   └── MailboxExists      a name that is taken
+├── MigrationError         moving an account's mail stopped; nothing is lost, it can be resumed
+│   ├── MigrationRefused   not as things are: the message says what to do first
+│   └── CopyDiffers        the copy is not what it was copied from
 └── SessionError           one session failed; the cluster goes on
     ├── ConnectFailed      no connection to the server          side server, nothing sent
     ├── ServerFailed       the server broke off or spoke nonsense
@@ -139,6 +142,18 @@ class NoSuchMailbox(MailboxError):
 
 class MailboxExists(MailboxError):
     code = b"ALREADYEXISTS"
+
+
+class MigrationError(L7lbError):
+    """The account's mail is where its record says; the same command goes on."""
+
+
+class MigrationRefused(MigrationError):
+    """Nothing was changed by what raised it."""
+
+
+class CopyDiffers(MigrationError):
+    """Counts or digests are not equal; the copy was thrown away."""
 
 
 class SessionError(L7lbError):

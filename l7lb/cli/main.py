@@ -30,6 +30,8 @@ VERBS = (
     "weight",
     "users",
     "locks",
+    "migrate",
+    "rebalance",
     "where",
     "move",
     "kick",

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from l7lb.config import (
     compile_directory,
     compile_mail,
+    compile_mail_storage,
     compile_pool,
     compile_service,
     compile_store,
@@ -21,6 +22,7 @@ from l7lb.config.nodes import Listing, Mapping, Node, Plain, Scalar
 from l7lb.config.refusal import Refusal
 from l7lb.config.schema_cluster import PROTOCOLS, Cluster, Director, Service
 from l7lb.config.schema_directory import DirectorySection
+from l7lb.config.schema_mail_storage import MailSection
 from l7lb.config.schema_pool import Pool
 from l7lb.config.schema_store import StoreSection
 from l7lb.config.scope import Scope
@@ -29,6 +31,7 @@ from l7lb.config.units import shown
 from l7lb.config.validate import known_keys, validated
 from l7lb.model import Address, ClusterSpec, DirectorSpec, PoolSpec, ServiceSpec
 from l7lb.model_directory import DirectorySpec
+from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 
 Endpoint = tuple[Address, Scope]
@@ -52,7 +55,8 @@ def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
     if root.get("directory") is None:
         _refuse_without_directory(services, pools, scope.at("services"))
     store = _store(root, scope.at("store"))
-    return ClusterSpec(pools, services, director, directory, store, files)
+    mail_storage = _mail_storage(root, scope.at("mail"))
+    return ClusterSpec(pools, services, director, directory, store, mail_storage, files)
 
 
 def _drop_empty(root: Mapping, scope: Scope) -> None:
@@ -195,6 +199,17 @@ def _store(root: Mapping, scope: Scope) -> StoreSpec | None:
         return None
     valid = validated(StoreSection, node.plain(), scope)
     return compile_store.store_spec(valid, scope) if valid else None
+
+
+def _mail_storage(root: Mapping, scope: Scope) -> MailStorageSpec | None:
+    node = root.get("mail")
+    if node is None:
+        return None
+    if not isinstance(node, Mapping):
+        scope.problem("mail is not a mapping", "such as {storage: '/srv/mail/{account}'}")
+        return None
+    valid = validated(MailSection, node.plain(), scope)
+    return compile_mail_storage.mail_storage_spec(valid, scope) if valid else None
 
 
 # --------------------------------------------------------------------------- listeners that collide

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from l7lb.config.effective_directory import directory_tree
 from l7lb.config.effective_mail import login_tree, smtp_tree
+from l7lb.config.effective_mail_storage import mail_tree
 from l7lb.config.effective_pool import pool_tree, retry_tree
 from l7lb.config.effective_store import store_tree
 from l7lb.config.naming import path_text
@@ -62,6 +63,7 @@ def tree(spec: ClusterSpec) -> dict[str, Plain]:
         "services": {name: service_tree(service) for name, service in spec.services.items()},
         **({"directory": directory_tree(spec.directory)} if spec.directory else {}),
         **({"store": store_tree(spec.store)} if spec.store else {}),
+        **({"mail": mail_tree(spec.mail_storage)} if spec.mail_storage else {}),
         "director": director_tree(spec.director),
     }
 

@@ -21,6 +21,7 @@ from l7lb.config.fields import (
 from l7lb.config.schema_directory import DirectorySection
 from l7lb.config.schema_keys import Token
 from l7lb.config.schema_mail import Login, Network, Smtp
+from l7lb.config.schema_mail_storage import MailSection
 from l7lb.config.schema_pool import Pool
 from l7lb.config.schema_route import Route
 from l7lb.config.schema_secret import FileName, Secret
@@ -264,5 +265,7 @@ class Cluster(Section):
     store: StoreSection | None = None
     """What directors share: drains, weights, learnt cookies, locks, assignments of accounts.
     Without it, each is alone; with a mail service it keeps one of its own."""
+    mail: MailSection | None = None
+    """Mail, beside its services."""
     director: Director = Director()
     """The process itself."""

@@ -12,9 +12,12 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from l7lb.errors import MigrationRefused
+from l7lb.mail.migration.record import RECORDS, Record, decoded
 from l7lb_storage import ABSENT, Changed, Item, Reset, StorageError, Store
 
 ASSIGNED = "mail/assigned/"
@@ -115,6 +118,8 @@ class Assignments:
         self._on_change = on_change
         self._known: dict[Key, tuple[Assignment, int]] = {}
         self._moving: set[str] = set()
+        self._migrated: dict[str, Record] = {}
+        """What is remembered of the directory may still name the server before."""
         self._moved = asyncio.Event()
         """Set anew whenever a mark has gone."""
         self._store: Store | None = None
@@ -136,6 +141,8 @@ class Assignments:
         `home`: the server that the directory names; no other will do then.
         """
         key = (pool.name, account)
+        if account in self._migrated:
+            home = self._migrated[account].home(home)
         known = self.known(key)
         if known is not None and self._holds(known, pool, home):
             return known
@@ -226,6 +233,7 @@ class Assignments:
         for gone in [key for key in self._known if store_key(*key) not in there]:
             self._forget(gone)
         self._moving = {name.removeprefix(MOVING) for name in there if name.startswith(MOVING)}
+        self._migrated.clear()
         self._wake()
         for item in items:
             self._take(item)
@@ -237,6 +245,7 @@ class Assignments:
             self._moving.discard(event.key.removeprefix(MOVING))
             self._wake()
         else:
+            self._migrated.pop(event.key.removeprefix(RECORDS), None)
             self._forget(_key(event.key))
 
     def _take(self, item: Item) -> None:
@@ -246,11 +255,18 @@ class Assignments:
             for moving in [key for key in self._known if key[1] == account]:
                 self._on_change(moving, None)
             return
+        if item.key.startswith(RECORDS):
+            self._learn(item)
+            return
         key, assignment = _key(item.key), decode(item.value)
         if key is None or assignment is None:
             return
         self._known[key] = (assignment, item.revision)
         self._on_change(key, assignment)
+
+    def _learn(self, item: Item) -> None:
+        with suppress(MigrationRefused):  # another version wrote it
+            self._migrated[item.key.removeprefix(RECORDS)] = decoded(item.value)
 
     def _forget(self, key: Key | None) -> None:
         if key is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,7 @@ from l7lb.mail.assignments import (
     moved,
     store_key,
 )
+from l7lb.mail.migration.record import RECORDS, Record, Step
 from l7lb_storage import MemoryEngine, StorageError, Store, World
 
 ALICE = "alice@example.org"
@@ -147,6 +149,28 @@ async def test_a_migration_holds_logins_until_its_mark_goes() -> None:
         await store.delete(MOVING + ALICE)
         assert await waiting
         await engine.close()
+
+
+async def test_an_old_word_of_the_directory_leads_to_the_new_server() -> None:
+    """It is remembered from before a migration; a later word holds."""
+    async with following(World(), 1) as (one,):
+        pool, other = Servers("m1", "m2", "m3"), one.assignments._store
+        assert other is not None
+        assert await one.server(pool, home="m1") == "m1"
+        record = Record(ALICE, "m1", "m2", 1.0, Step.MOVING)
+        await other.put(RECORDS + ALICE, record.encoded())
+        await other.put(RECORDS + "bob@example.org", b"what another version wrote")
+        await one.hears(lambda: ALICE in one.assignments._migrated)
+        assert await one.server(pool, home="m1") == "m1"
+        switched = replace(record, step=Step.SWITCHED)
+        await other.put(RECORDS + ALICE, switched.encoded())
+        await one.hears(lambda: one.assignments._migrated[ALICE] == switched)
+        assert await one.server(pool, home="m1") == "m2"
+        assert await one.server(pool, home="m2") == "m2"
+        assert await one.server(pool, home="m3") == "m3"
+        await other.delete(RECORDS + ALICE)
+        await one.hears(lambda: ALICE not in one.assignments._migrated)
+        assert await one.server(pool, home="m1") == "m1"
 
 
 async def test_without_a_store_it_guesses_and_says_so() -> None:
