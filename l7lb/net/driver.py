@@ -95,6 +95,20 @@ class Driver(Flow):
             return plan.fixed
         return plan.decide(facts, self.host.random)
 
+    def begin_exchange(self) -> Service:
+        """For a session with server connections of its own (`leg`): start the exchange's clock
+        and limits without a decision; returns the rules as they are now."""
+        self.service = service = self.service.latest.service
+        self._limits = service.limits
+        self._started = self._poller.now_s
+        return service
+
+    def served(self, pool: Pool | None, server: Server | None, sent: int) -> None:
+        """For the log, when such a session ends its exchange: by whom, and octets sent there."""
+        self._pool = pool
+        self._released = server
+        self._bytes_in = sent
+
     def connect(self, facts: Facts, careful: bool) -> int:
         plan = self._plan
         assert plan is not None
