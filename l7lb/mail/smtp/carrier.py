@@ -7,6 +7,7 @@ simply wait. Must not know routing, directory or clients.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from l7lb_protocols.smtp.parameters import Recipient, Sender
 from l7lb_protocols.smtp.replies import Reply, reply
 from l7lb_protocols.smtp.verdict import Outcome, Status
 
+log = logging.getLogger("l7lb.mail")
 OWING = frozenset((Phase.SETUP, Phase.TLS, Phase.ASKED, Phase.FINAL, Phase.RESET, Phase.LEAVING))
 """The server has the turn."""
 Ends = tuple[Outcome, ...]
@@ -199,6 +201,7 @@ class Carrier:
         self._act(self._session.eof())
 
     def leg_lost(self, reason: str) -> None:
+        log.info("server lost", extra={"server": self.leg.server.name, "reason": reason})
         if self._connected:
             self._act(self._session.eof())
         else:

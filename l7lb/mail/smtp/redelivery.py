@@ -97,7 +97,10 @@ class Redelivery:
         return min([LOOK_EVERY_S, *(max(wait, 10) / 1000 for wait in waits)])
 
     def _is_due(self, entry: Entry) -> bool:
-        return bool(entry.record.unreported) or entry.record.next_try_ms <= self._now_ms()
+        now_ms, record = self._now_ms(), entry.record
+        return (bool(record.unreported) and entry.report_at_ms <= now_ms) or (
+            bool(record.waiting) and record.next_try_ms <= now_ms
+        )
 
     def _now_ms(self) -> int:
         return int(self._desk.office.wall_s() * 1000)
@@ -119,6 +122,7 @@ class Redelivery:
                 if service is None:
                     later = self._now_ms() + int(UNSERVED_S * 1000)
                     entry.record = replace(entry.record, next_try_ms=later)
+                    entry.report_at_ms = later
                     return
                 if entry.record.waiting and entry.record.next_try_ms <= self._now_ms():
                     await self._deliver(entry, service)
@@ -222,9 +226,7 @@ class Redelivery:
                 )
             except (SpoolFull, OSError) as problem:
                 log.error("report not written", extra={"reason": str(problem)})
-                later = self._now_ms() + int(UNSERVED_S * 1000)
-                entry.record = replace(record, next_try_ms=later)
-                await asyncio.sleep(1.0)
+                entry.report_at_ms = self._now_ms() + int(UNSERVED_S * 1000)
                 return
         reported = _changed(record, dict.fromkeys(record.unreported, State.REPORTED))
         await self._spool.update(entry, reported)

@@ -46,6 +46,8 @@ class Entry:
     path: Path
     starts_at: int
     busy: bool = False
+    report_at_ms: int = 0
+    """Not before, since the report could not be kept."""
 
 
 class Spool:
