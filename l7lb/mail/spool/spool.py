@@ -58,6 +58,7 @@ class Spool:
         self.entries: dict[str, Entry] = {}
         self.used_bytes = 0
         self.set_aside_count = 0
+        self._closed = False
         self._lane = Lane(folder)
         self._threads = ThreadPoolExecutor(THREADS, "spool")
 
@@ -162,9 +163,11 @@ class Spool:
         return await self._run(lambda: b"".join(files.message(entry.path, entry.starts_at, size)))
 
     async def close(self) -> None:
-        """What is left is taken over by whoever comes next."""
-        await self._run(self._lane.close)
-        self._threads.shutdown(wait=False)
+        """What is left is taken over by whoever comes next. Only the first call counts."""
+        if not self._closed:
+            self._closed = True
+            await self._run(self._lane.close)
+            self._threads.shutdown(wait=False)
 
     async def _written(self, work: Callable[[], T]) -> T:
         try:
