@@ -281,9 +281,10 @@ class Carrier:
 
 def _told(why: Reply) -> Reply:
     """A server that refuses our connection is no reason to refuse a recipient for good."""
-    if why.is_temporary and why.code != 421:
+    if why.code == 451:
         return why
-    return reply(451, b"4.4.0", b"the server does not want us: " + why.text)
+    enhanced = why.enhanced if why.is_temporary and why.enhanced else b"4.4.0"
+    return reply(451, enhanced, b"the server does not want us: " + why.text)
 
 
 def lost_ends(count: int, why: Reply) -> Ends:

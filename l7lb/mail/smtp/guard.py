@@ -5,6 +5,7 @@ Both fail open: while the store is away mail goes on, and the log says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,6 +14,7 @@ from l7lb.mail.tally import Tally, network_of
 from l7lb.model_mail import GreylistSpec, RateKey, SmtpOptions
 from l7lb_protocols.smtp.replies import Reply, reply
 from l7lb_storage.errors import StorageError
+from l7lb_storage.limits import TTL_MAX_S
 from l7lb_storage.model import Item
 from l7lb_storage.store import Store
 
@@ -20,6 +22,8 @@ COME_AGAIN = reply(451, b"4.7.1", "greylisted: please try again later")
 TOO_MANY = reply(450, b"4.7.1", "too many recipients, try again later")
 REFRESH_SHARE = 0.1
 """A triple that is met again is written again only after this share of its time."""
+KEEP_MAX_S = TTL_MAX_S * 0.8
+"""The store keeps nothing by itself for longer than TTL_MAX_S, up to a quarter of it as reserve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +82,10 @@ class Guard:
         """The value is when the triple came first, and when it was met last."""
         now_s = self._wall_s()
         item = await store.get(key)
-        first_s, last_s = _times(item) or (now_s, 0.0)
-        if now_s - last_s >= spec.remember_s * REFRESH_SHARE:
+        first_s, last_s = _times(item) or (now_s, -math.inf)
+        if now_s - last_s >= min(spec.remember_s, KEEP_MAX_S) * REFRESH_SHARE:
             value = f"{first_s:.3f} {now_s:.3f}".encode()
-            await store.put(key, value, keep_s=spec.remember_s)
+            await store.put(key, value, keep_s=min(spec.remember_s, KEEP_MAX_S))
         return COME_AGAIN if now_s - first_s < spec.delay_s else None
 
 
