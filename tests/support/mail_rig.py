@@ -7,7 +7,7 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -161,6 +161,19 @@ class MailServer:
             self.arrived.set()
 
 
+@dataclass
+class Elsewhere:
+    """A server that the test runs in some other way."""
+
+    port: int
+    lmtp: bool = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
 class Users:
     """`accounts.Directory` on a dict; every password is SECRET."""
 
@@ -219,7 +232,7 @@ class Office:
         return random.random()
 
 
-def mail_pool(*servers: MailServer, **more: Any) -> PoolSpec:
+def mail_pool(*servers: MailServer | Elsewhere, **more: Any) -> PoolSpec:
     specs = tuple(
         ServerSpec(
             f"m{n}",
@@ -235,7 +248,7 @@ def mail_pool(*servers: MailServer, **more: Any) -> PoolSpec:
 class MailRig:
     """`async with MailRig([server, …], {"alice@example.org": "m1"}, folder) as rig`."""
 
-    servers: list[MailServer]
+    servers: Sequence[MailServer | Elsewhere]
     users: Mapping[str, str | None]
     spool_folder: Path | None = None
     smtp: SmtpOptions = SmtpOptions(host_name="mx.example.org")

@@ -39,7 +39,6 @@ class Group:
     that were accepted; -1: it was refused."""
 
     carrier: Carrier
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     places: list[int] = field(default_factory=list)
 
     @property
@@ -78,6 +77,7 @@ class Delivery:
         self._no_room = False
         self._spilling: asyncio.Event | None = None
         self._over = False
+        self._noting = asyncio.Lock()
 
     # ------------------------------------------------------------------ recipients
 
@@ -229,7 +229,7 @@ class Delivery:
         except SpoolFull:
             return self._give_up(NO_ROOM)
         groups = [group for group in self._groups.values() if group.holds]
-        await asyncio.gather(*(self._deliver(group, spool.pieces(entry)) for group in groups))
+        await asyncio.gather(*(self._deliver_kept(group, groups, entry) for group in groups))
         outcomes = self._outcomes(groups)
         verdict = judge(outcomes)
         if not verdict.reply.is_positive or self._over:
@@ -238,6 +238,18 @@ class Delivery:
         record = self._record(outcomes, entry.record.message_bytes, entry.record.message_digest)
         await self._hand_on(entry, record)
         return verdict.reply
+
+    async def _deliver_kept(self, group: Group, groups: list[Group], entry: Entry) -> None:
+        """While others are not done, what came of this one goes to disk, lest a crash repeat it."""
+        assert self._keeping is not None
+        spool, old = self._keeping.spool, entry.record
+        await self._deliver(group, spool.pieces(entry))
+        async with self._noting:
+            done = [one for one in groups if one.carrier.ended is not None]
+            if len(done) < len(groups):
+                outcomes = self._outcomes(done)
+                record = self._record(outcomes, old.message_bytes, old.message_digest)
+                await spool.update(entry, record)
 
     async def _hand_on(self, entry: Entry, record: SpoolRecord) -> None:
         assert self._keeping is not None
