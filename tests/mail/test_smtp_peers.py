@@ -72,7 +72,7 @@ async def test_clients_of_others_and_two_sinks(tmp_path: Path) -> None:
 async def test_smtp_source_sends_two_hundred(tmp_path: Path) -> None:
     with Sink(tmp_path / "one") as sink:
         async with MailRig([Elsewhere(sink.port, lmtp=False)], USERS, smtp=OPTIONS) as rig:
-            await run("smtp-source", "-m", "200", "-s", "10", "-l", "10240", "-N", "-f",
+            await run("smtp-source", "-m", "200", "-s", "10", "-l", "10240", "-f",
                       "s@x.example", "-t", ALICE, "-r", "1", f"127.0.0.1:{rig.port}")  # fmt: skip
         assert len(sink.messages) == 200
 
