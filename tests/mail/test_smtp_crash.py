@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from support.mail_node import Node
-from support.mail_rig import ENVELOPE, HANG, MailServer, SmtpClient
 from support.peers import within
+from support.smtp_node import Node
+from support.smtp_rig import ENVELOPE, HANG, MailServer, SmtpClient
 
 ALICE, BOB, CAROL = "alice@example.org", "bob@example.org", "carol@example.org"
 TO_ALL = tuple(f"RCPT TO:<{one}>" for one in (ALICE, BOB, CAROL))

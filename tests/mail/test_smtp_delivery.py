@@ -12,7 +12,7 @@ from l7lb.mail.smtp.delivery import NO_ROOM, SECOND_SERVER
 from l7lb.mail.spool.spool import SpoolLimits
 from l7lb.model import Timeouts
 from l7lb.model_mail import SmtpOptions
-from support.mail_rig import DROP, ENVELOPE, HANG, MailRig, MailServer
+from support.smtp_rig import DROP, ENVELOPE, HANG, MailRig, MailServer
 
 ALICE, BOB, CAROL, SAM = (f"{n}@example.org" for n in ("alice", "bob", "carol", "sam"))
 USERS = {ALICE: "m1", BOB: "m1", CAROL: "m2", SAM: "m1"}

@@ -13,7 +13,7 @@ from l7lb.mail.tally import LOCAL_KEYS, Tally, network_of
 from l7lb.model_mail import GreylistSpec, PenaltySpec, RateKey, RateSpec, SmtpOptions
 from l7lb.ports import ManualClock
 from l7lb_storage import MemoryEngine, Store
-from support.mail_rig import ENVELOPE, MailRig, MailServer
+from support.smtp_rig import ENVELOPE, MailRig, MailServer
 
 ALICE = "alice@example.org"
 ASKED = Asked("mx", "192.0.2.9", "", "sam@sender.example", ALICE)

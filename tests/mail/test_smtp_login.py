@@ -21,7 +21,7 @@ from l7lb.model import Address, Certificate, ListenSpec, ListenTls, ServerTls
 from l7lb.model_mail import Auth, LoginOptions, PenaltySpec, SmtpOptions
 from l7lb_protocols.sasl.keys import ScramKeys as Keys
 from l7lb_protocols.smtp.auth import Challenge, Done, Failed
-from support.mail_rig import ENVELOPE, SECRET, WORDS, MailRig, MailServer, Users
+from support.smtp_rig import ENVELOPE, SECRET, WORDS, MailRig, MailServer, Users
 
 ALICE = "alice@example.org"
 USERS = {ALICE: "m1"}

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from l7lb.model_mail import SmtpOptions
-from support.mail_rig import Elsewhere, MailRig
 from support.peers import within
 from support.postfix import Postfix, Sink, program
+from support.smtp_rig import Elsewhere, MailRig
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
 USERS = {ALICE: "m1", BOB: "m2"}

@@ -16,8 +16,8 @@ from l7lb.model import FixedReply, MatchSpec, RetrySpec
 from l7lb.model_mail import Auth, LoginOptions, SmtpOptions
 from l7lb.net.service import Service
 from l7lb_protocols.smtp.address import Address
-from support.mail_rig import DROP, ENVELOPE, HANG, MailRig, MailServer
 from support.rig import route, service
+from support.smtp_rig import DROP, ENVELOPE, HANG, MailRig, MailServer
 
 ALICE = Address(b"Alice", b"Example.org")
 ALICE_TEXT = "alice@example.org"

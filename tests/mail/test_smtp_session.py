@@ -9,7 +9,7 @@ from pathlib import Path
 from l7lb.accounts import Status
 from l7lb.model import Timeouts
 from l7lb.model_mail import SmtpOptions
-from support.mail_rig import DROP, ENVELOPE, HANG, MailRig, MailServer
+from support.smtp_rig import DROP, ENVELOPE, HANG, MailRig, MailServer
 
 ALICE, BOB, CAROL = "alice@example.org", "bob@example.org", "carol@example.org"
 OPTIONS = SmtpOptions(host_name="mx.example.org")

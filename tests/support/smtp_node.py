@@ -1,4 +1,4 @@
-"""A director in a process of its own, to be killed: `python mail_node.py SPOOL PORT PORT`.
+"""A director in a process of its own, to be killed: `python smtp_node.py SPOOL PORT PORT`.
 
 LMTP servers m1 and m2 listen at the ports. Prints its own port when it listens.
 """
@@ -15,7 +15,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from l7lb.model_mail import SmtpOptions
-from support.mail_rig import Elsewhere, MailRig
+from support.smtp_rig import Elsewhere, MailRig
 
 USERS = {"alice@example.org": "m1", "bob@example.org": "m2", "carol@example.org": "m2"}
 
