@@ -10,6 +10,14 @@ L7lbError
 │   ├── DirectoryRefused   it says no to a change, or to us
 │   ├── NoSuchAccount      a change to an account that is not there
 │   └── AccountExists      a name or an address that is taken
+├── MailboxError           the mail server's mailboxes; `code` is IMAP's response code
+│   ├── MailboxAway        not now: not the owner any more, storage busy or full; try later
+│   ├── MailboxRefused     a name that cannot be, or what INBOX does not allow
+│   ├── NoSuchMailbox      no mailbox, or no message, of that name
+│   └── MailboxExists      a name that is taken
+├── MigrationError         moving an account's mail stopped; nothing is lost, it can be resumed
+│   ├── MigrationRefused   not as things are: the message says what to do first
+│   └── CopyDiffers        the copy is not what it was copied from
 └── SessionError           one session failed; the cluster goes on
     ├── ConnectFailed      no connection to the server          side server, nothing sent
     ├── ServerFailed       the server broke off or spoke nonsense
@@ -109,6 +117,43 @@ class NoSuchAccount(DirectoryError):
 
 class AccountExists(DirectoryError):
     smtp = (550, "5.3.0")
+
+
+class MailboxError(L7lbError):
+    """A mailbox did not do what was asked; nothing was changed. Messages are for clients."""
+
+    code = b"CANNOT"
+    """RFC 5530 §3."""
+
+
+class MailboxAway(MailboxError):
+    """A later try may succeed, here or at another server."""
+
+    code = b"UNAVAILABLE"
+
+
+class MailboxRefused(MailboxError):
+    """The same request would be refused again."""
+
+
+class NoSuchMailbox(MailboxError):
+    code = b"NONEXISTENT"
+
+
+class MailboxExists(MailboxError):
+    code = b"ALREADYEXISTS"
+
+
+class MigrationError(L7lbError):
+    """The account's mail is where its record says; the same command goes on."""
+
+
+class MigrationRefused(MigrationError):
+    """Nothing was changed by what raised it."""
+
+
+class CopyDiffers(MigrationError):
+    """Counts or digests are not equal; the copy was thrown away."""
 
 
 class SessionError(L7lbError):

@@ -14,6 +14,7 @@ from enum import StrEnum
 from l7lb.model_directory import DirectorySpec
 from l7lb.model_http import HttpOptions
 from l7lb.model_mail import LoginOptions, ServerLoginSpec, SmtpOptions
+from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 
 # --------------------------------------------------------------------------- servers and pools
@@ -464,6 +465,7 @@ class ClusterSpec:
     director: DirectorSpec = DirectorSpec()
     directory: DirectorySpec | None = None
     store: StoreSpec | None = None
+    mail_storage: MailStorageSpec | None = None
     """What directors share; None: this one is alone."""
     """Where accounts are."""
     files: tuple[str, ...] = ()

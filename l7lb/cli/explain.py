@@ -1,11 +1,14 @@
 """`l7lb explain`: which rules were tried for a request, why each failed, and where it goes.
 
+Of a login (`imap ACCOUNT`, `pop3 ACCOUNT`) or a message (`smtp RECIPIENT`) it says the same.
+
 Exit status: 0 when a rule matched, 1 when none did, 2 when the file or the question is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,10 +23,11 @@ from l7lb.cli.explain_http import (
     read_header,
     read_url,
 )
+from l7lb.cli.explain_mail import PROTOCOLS, AskedMail, answer_mail
 from l7lb.config.load import load_cluster
 from l7lb.director.paths import SECRET_FILE, state_path
 from l7lb.errors import ConfigError
-from l7lb.model import DirectorSpec
+from l7lb.model import ClusterSpec, DirectorSpec
 from l7lb.routing.explain import Trial
 from l7lb.routing.matchers import shown
 
@@ -33,8 +37,12 @@ HELP = "show which rule takes a request, and why"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="rules file")
-    parser.add_argument("method", metavar="METHOD", help="such as GET")
-    parser.add_argument("url", metavar="URL", help="such as https://www.example.org/api?v=1")
+    parser.add_argument("method", metavar="METHOD", help="such as GET; or imap, pop3, smtp")
+    parser.add_argument(
+        "url",
+        metavar="URL",
+        help="such as https://www.example.org/api?v=1; an account (imap, pop3), a recipient (smtp)",
+    )
     parser.add_argument(
         "-H", "--header", metavar="'NAME: VALUE'", action="append", default=[], help="repeatable"
     )
@@ -49,9 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         cluster = load_cluster(args.file)
-        asked = read_question(args)
         secret = known_secret(cluster.director)
-        found = answer(cluster, asked, args.service, secret)
+        found = answered(cluster, args, secret)
     except (ConfigError, NotAskable) as error:
         print(error, file=sys.stderr)
         return 2
@@ -60,6 +67,16 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n".join(as_text(found, bool(secret))))
     return 0 if found.route is not None else 1
+
+
+def answered(cluster: ClusterSpec, args: argparse.Namespace, secret: bytes) -> Answer:
+    """Raises NotAskable, ConfigError."""
+    if args.method not in PROTOCOLS:
+        return answer(cluster, read_question(args), args.service, secret)
+    if args.header:
+        raise NotAskable(f"{args.method} has no headers")
+    asked = AskedMail(args.method, args.url, args.source, args.sni)
+    return asyncio.run(answer_mail(cluster, asked, args.service))
 
 
 def read_question(args: argparse.Namespace) -> Asked:
@@ -91,18 +108,21 @@ def as_text(found: Answer, is_secret_known: bool) -> Iterator[str]:
     facts = found.facts
     yield f"service    {found.service.name}, listening on {found.listen.address}"
     yield f"client     {facts.source or 'address not known'}" + _named(", SNI ", facts.sni)
+    if found.question:
+        yield f"question   {found.question}"
+    yield from found.notes
     if found.refusal:
         yield f"refused    {found.refusal}"
         return
     if found.listen.passthrough:
         yield "request    a TLS tunnel, chosen by SNI; its content is not seen"
-    else:
+    elif not found.question:
         query = _named("?", facts.query)
         yield f"request    {shown(facts.method)} {shown(facts.host)}{shown(facts.path)}{query}"
     yield "rules, in the order tried:"
     yield from _trial_lines(found.trials)
     if found.route is None:
-        yield "route      none: the answer is 404"
+        yield f"route      none: {'it is refused' if found.question else 'the answer is 404'}"
         return
     yield f"route      {found.route.name} ({found.route.place})"
     yield from (f"action     {text}" for text in found.actions)
@@ -151,6 +171,7 @@ def as_json(found: Answer) -> dict[str, object]:
         "service": found.service.name,
         "listener": str(found.listen.address),
         "refusal": found.refusal or None,
+        **({"question": found.question, "notes": [*found.notes]} if found.question else {}),
         "facts": {
             "method": shown(facts.method),
             "host": shown(facts.host),
@@ -158,6 +179,8 @@ def as_json(found: Answer) -> dict[str, object]:
             "query": shown(facts.query),
             "source": facts.source,
             "sni": shown(facts.sni),
+            **({"account": shown(facts.account)} if facts.account else {}),
+            **({"recipient": shown(facts.recipient)} if facts.recipient else {}),
         },
         "trials": [
             {

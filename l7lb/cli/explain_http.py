@@ -84,6 +84,10 @@ class Answer:
     route: RouteSpec | None = None
     actions: tuple[str, ...] = ()
     pools: tuple[PoolShare, ...] = ()
+    question: str = ""
+    """In words, where it is no HTTP request."""
+    notes: tuple[str, ...] = ()
+    """What else was learnt, each a line."""
 
 
 # --------------------------------------------------------------------------- the question

@@ -30,6 +30,11 @@ VERBS = (
     "weight",
     "users",
     "locks",
+    "migrate",
+    "rebalance",
+    "where",
+    "move",
+    "kick",
     "demo",
 )
 """Modules of this package. Only the one that is asked for is imported: it starts sooner."""

@@ -68,7 +68,13 @@ def _head(status: Json) -> list[str]:
     store = status.get("store")
     if isinstance(store, dict):
         owed = f", {store['unsent']} changes unsent" if store["unsent"] else ""
-        found.append(f"store {store['engine']} {store['state']} since {age(store['age_s'])}{owed}")
+        own = store.get("embedded")
+        kind = ""
+        if own:
+            process = f"pid {own['pid']}" if own["pid"] else "no process"
+            kind = f"embedded, {process}, {own['state']}: "
+        said = f"{store['engine']} {store['state']} since {age(store['age_s'])}"
+        found.append(f"store {kind}{said}{owed}")
     if unknown:
         found.append(f"unknown: workers {unknown} did not answer; their sessions may be stale")
     found += [

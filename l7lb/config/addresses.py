@@ -27,6 +27,23 @@ def server_address(value: object) -> Address:
     return address
 
 
+def host_address(value: object) -> Address:
+    """As for a server; without a port, the port is 0 and others say what it is."""
+    if not isinstance(value, str) or not _is_bare_host(value):
+        return server_address(value)
+    return Address(_host(value, value), 0)
+
+
+def _is_bare_host(text: str) -> bool:
+    in_brackets = text.startswith("[") and text.endswith("]")
+    return in_brackets or (bool(text) and ":" not in text and text != "*")
+
+
+def portless(address: Address) -> str:
+    """As it was written before it had a port."""
+    return f"[{address.host}]" if ":" in address.host else address.host
+
+
 def listen_address(value: object) -> Address:
     """As for a server, but no name to look up, and `*` for every address of the host."""
     address = _address(value, lowest_port=0)
@@ -117,6 +134,11 @@ def _text(value: object, what: str) -> str:
     if not isinstance(value, str) or not value:
         raise Refusal(f"{shown(value)} is not {what}", "text is needed")
     return value
+
+
+def no_port(address: Address) -> Refusal:
+    text = portless(address)
+    return Refusal(f"{shown(text)} has no port", _port_hint(text))
 
 
 def _port_hint(text: str) -> str:

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from l7lb.config import compile_directory, compile_pool, compile_service, compile_store
+from l7lb.config import (
+    compile_directory,
+    compile_mail,
+    compile_mail_storage,
+    compile_pool,
+    compile_service,
+    compile_store,
+)
 from l7lb.config.addresses import UNIX
 from l7lb.config.hints import LATER_KEYS, LATER_PROTOCOLS, nearest
 from l7lb.config.nodes import Listing, Mapping, Node, Plain, Scalar
 from l7lb.config.refusal import Refusal
 from l7lb.config.schema_cluster import PROTOCOLS, Cluster, Director, Service
 from l7lb.config.schema_directory import DirectorySection
+from l7lb.config.schema_mail_storage import MailSection
 from l7lb.config.schema_pool import Pool
 from l7lb.config.schema_store import StoreSection
 from l7lb.config.scope import Scope
@@ -23,6 +31,7 @@ from l7lb.config.units import shown
 from l7lb.config.validate import known_keys, validated
 from l7lb.model import Address, ClusterSpec, DirectorSpec, PoolSpec, ServiceSpec
 from l7lb.model_directory import DirectorySpec
+from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 
 Endpoint = tuple[Address, Scope]
@@ -43,8 +52,11 @@ def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
         endpoints.append((director.metrics, scope.at("director", "metrics")))
     _refuse_collisions(endpoints)
     directory = _directory(root, scope.at("directory"))
+    if root.get("directory") is None:
+        _refuse_without_directory(services, pools, scope.at("services"))
     store = _store(root, scope.at("store"))
-    return ClusterSpec(pools, services, director, directory, store, files)
+    mail_storage = _mail_storage(root, scope.at("mail"))
+    return ClusterSpec(pools, services, director, directory, store, mail_storage, files)
 
 
 def _drop_empty(root: Mapping, scope: Scope) -> None:
@@ -127,7 +139,7 @@ def _services(
         if valid is None:
             continue
         spec = compile_service.service_spec(name, valid, named["pools"].keys(), spot)
-        compile_service.check_accounts(spec, pools, spot)
+        compile_service.check_pools(spec, pools, spot)
         services[name] = spec
         for index, listen in enumerate(spec.listen):
             position = valid.position("listen", index)
@@ -169,6 +181,15 @@ def _directory(root: Mapping, scope: Scope) -> DirectorySpec | None:
     return compile_directory.directory_spec(valid, scope) if valid else None
 
 
+def _refuse_without_directory(
+    services: dict[str, ServiceSpec], pools: dict[str, PoolSpec], scope: Scope
+) -> None:
+    for name, service in services.items():
+        why = compile_mail.needs_directory(service, pools)
+        if why:
+            scope.at(name).key_problem(f"a directory is needed: {why}", "add directory")
+
+
 def _store(root: Mapping, scope: Scope) -> StoreSpec | None:
     node = root.get("store")
     if node is None:
@@ -178,6 +199,17 @@ def _store(root: Mapping, scope: Scope) -> StoreSpec | None:
         return None
     valid = validated(StoreSection, node.plain(), scope)
     return compile_store.store_spec(valid, scope) if valid else None
+
+
+def _mail_storage(root: Mapping, scope: Scope) -> MailStorageSpec | None:
+    node = root.get("mail")
+    if node is None:
+        return None
+    if not isinstance(node, Mapping):
+        scope.problem("mail is not a mapping", "such as {storage: '/srv/mail/{account}'}")
+        return None
+    valid = validated(MailSection, node.plain(), scope)
+    return compile_mail_storage.mail_storage_spec(valid, scope) if valid else None
 
 
 # --------------------------------------------------------------------------- listeners that collide

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from l7lb.config import credentials
-from l7lb.config.addresses import UNIX
+from l7lb.config import compile_mail, credentials
+from l7lb.config.addresses import UNIX, no_port, portless
 from l7lb.config.schema_keys import LEARNED_TIMEOUT_S, Key, Persistence, Scheduler, SourceKey
 from l7lb.config.schema_pool import Check, Outlier, Pool, Retry, Server, ServerTlsSection
 from l7lb.config.scope import Scope
@@ -68,6 +68,7 @@ def pool_spec(name: str, valid: Valid[Pool], scope: Scope) -> PoolSpec:
         resolve_s=pool.resolve_every,
         reuse=pool.reuse,
         max_idle=pool.max_idle,
+        login=compile_mail.server_login(pool.login, scope.at("login")),
     )
 
 
@@ -96,14 +97,30 @@ def _servers(valid: Valid[Pool], scope: Scope) -> tuple[ServerSpec, ...]:
 
 
 def _server(server: Server, scope: Scope) -> ServerSpec:
-    address = resolved(server.address, scope.at("address"))
+    address, written = _server_address(server, scope.at("address"))
     return ServerSpec(
-        name=server.name or str(server.address),
+        name=server.name or written,
         address=address,
         weight=server.weight,
         backup=server.backup,
         max_connections=server.max_connections,
+        ports=tuple(server.ports.items()),
     )
+
+
+def _server_address(server: Server, scope: Scope) -> tuple[Address, str]:
+    """With its port, and as it was written."""
+    address = server.address
+    if address.host.startswith(UNIX):
+        if server.ports:
+            scope.problem("a Unix socket has no ports", "leave ports out")
+        return resolved(address, scope), str(address)
+    if address.port:
+        return address, str(address)
+    if not server.ports:
+        refusal = no_port(address)
+        scope.problem(refusal.message, refusal.hint)
+    return replace(address, port=next(iter(server.ports.values()), 0)), portless(address)
 
 
 def resolved(address: Address, scope: Scope) -> Address:
@@ -117,7 +134,7 @@ def server_tls(tls: ServerTlsSection | None, scope: Scope) -> ServerTls | None:
     if tls is None:
         return None
     ca, certificate, key = client_credentials(tls, scope)
-    return ServerTls(tls.verify, ca, tls.server_name, certificate, key)
+    return ServerTls(tls.verify, ca, tls.server_name, certificate, key, tls.starttls)
 
 
 class ClientTls(Protocol):
@@ -249,8 +266,10 @@ def _check(check: Check, pool_tls: ServerTls | None, scope: Scope) -> CheckSpec:
     kind = CheckKind(name) if name else CheckKind.TCP
     _refuse_without_effect(check, kind, scope)
     tls = server_tls(check.tls, scope.at("tls"))
+    if tls and tls.starttls:
+        scope.at("tls", "starttls").key_problem("'starttls' means nothing in a check")
     if kind is CheckKind.HTTP and "tls" not in check.model_fields_set:
-        tls = pool_tls
+        tls = None if pool_tls and pool_tls.starttls else pool_tls
     return CheckSpec(
         kind=kind,
         interval_s=check.every,

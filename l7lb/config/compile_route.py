@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from unicodedata import normalize
 
 from l7lb.config.compile_pool import only_one, retry_spec
 from l7lb.config.hints import nearest
@@ -37,6 +38,7 @@ class Surroundings:
     encoded_slash: bool
     facts: Collection[str]
     """Conditions that the service's protocol knows, of those that not every one does."""
+    actions: tuple[str, ...] = ("pool", "redirect", "reply")
 
 
 def route_spec(route: Route, match: MatchSpec, around: Surroundings, scope: Scope) -> RouteSpec:
@@ -85,9 +87,14 @@ def match_spec(route: Route, around: Surroundings, scope: Scope) -> MatchSpec:
         sources=tuple(route.from_),
         sni=tuple(route.sni),
         tls_names=tuple(route.tls_name),
-        accounts=tuple(route.account),
-        recipients=tuple(route.recipient),
+        accounts=_folded(route.account),
+        recipients=_folded(route.recipient),
     )
+
+
+def _folded(names: list[bytes]) -> tuple[bytes, ...]:
+    """As the directory has names."""
+    return tuple(normalize("NFC", name.decode()).lower().encode() for name in names)
 
 
 def _values(values: Mapping[str, Value], scope: Scope) -> tuple[ValueMatch, ...]:
@@ -114,7 +121,7 @@ def _values(values: Mapping[str, Value], scope: Scope) -> tuple[ValueMatch, ...]
 def _action(route: Route, around: Surroundings, scope: Scope) -> tuple[tuple[str, int], ...]:
     given = [name for name in ("pool", "redirect", "reply") if getattr(route, name)]
     if not given:
-        scope.problem("the route does nothing", "give one of pool, redirect, reply")
+        scope.problem("the route does nothing", f"give {_one_of(around.actions)}")
     if len(given) > 1:
         scope.at(given[1]).key_problem(
             f"the route has both {given[0]} and {given[1]}", "only one of pool, redirect, reply"
@@ -129,6 +136,10 @@ def _action(route: Route, around: Surroundings, scope: Scope) -> tuple[tuple[str
     if route.mirror:
         _known_pool(route.mirror.pool, around, scope.at("mirror", "pool"), at_key=False)
     return tuple(route.pool.items())
+
+
+def _one_of(names: tuple[str, ...]) -> str:
+    return f"one of {', '.join(names)}" if len(names) > 1 else f"a {names[0]}"
 
 
 def _known_pool(name: str, around: Surroundings, scope: Scope, *, at_key: bool) -> None:

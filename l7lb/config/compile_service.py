@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from l7lb.config import credentials
+from l7lb.config import compile_mail, credentials
 from l7lb.config.compile_pool import resolved
 from l7lb.config.compile_route import Surroundings, match_spec, route_spec
 from l7lb.config.schema_cluster import (
-    AccessLogSection,
+    MAIL,
     Director,
     Http,
     Listen,
     ListenTlsSection,
     Service,
-    TimeoutsSection,
 )
 from l7lb.config.scope import Scope
 from l7lb.config.validate import Valid
@@ -35,9 +34,9 @@ from l7lb.model import (
 from l7lb.model_http import HttpLimits, HttpOptions
 from l7lb.routing.precedence import find_ties
 
-FACTS: Mapping[str, frozenset[str]] = {"http": frozenset()}
-"""By protocol: those of account and recipient that it knows."""
 STANDARD_OUTPUT = "-"
+OPTIONS: Mapping[str, tuple[str, ...]] = {"http": ("http",), "login": MAIL, "smtp": ("smtp",)}
+"""Protocols by the section that is theirs."""
 
 
 def service_spec(
@@ -47,34 +46,55 @@ def service_spec(
     for key in ("listen", "routes"):
         if not getattr(service, key) and key not in valid.broken:
             scope.at(key).key_problem(f"the service has no {key}")
-    timeouts = _timeouts(service.timeouts)
-    around = Surroundings(pools, timeouts, service.http.encoded_slash, FACTS[service.protocol])
+    _refuse_options_of_others(service, scope)
+    timeouts = _timeouts(service, scope.at("timeouts"))
+    around = _surroundings(service, pools, timeouts)
     return ServiceSpec(
         name=name,
         protocol=service.protocol,
         listen=tuple(
-            _listen(listen, scope.at("listen", valid.position("listen", index)))
+            _listen(listen, service.protocol, scope.at("listen", valid.position("listen", index)))
             for index, listen in enumerate(service.listen)
         ),
         routes=_routes(valid, around, scope.at("routes")),
         timeouts=timeouts,
         http=_http(service.http),
-        access_log=_access_log(service.access_log, scope.at("access_log")),
+        login=compile_mail.login_options(service.login, scope.at("login")),
+        smtp=compile_mail.smtp_options(service.smtp, scope.at("smtp")),
+        access_log=_access_log(service, scope.at("access_log")),
         max_connections=service.max_connections,
         max_per_source=service.max_per_source,
     )
 
 
+def _refuse_options_of_others(service: Service, scope: Scope) -> None:
+    for key, protocols in OPTIONS.items():
+        if key in service.model_fields_set and service.protocol not in protocols:
+            hint = f"it goes with {', '.join(protocols)}"
+            scope.at(key).key_problem(f"'{key}' means nothing with {service.protocol}", hint)
+
+
 # --------------------------------------------------------------------------- routes
 
 
+def _surroundings(service: Service, pools: Collection[str], timeouts: Timeouts) -> Surroundings:
+    protocol = service.protocol
+    around = Surroundings(
+        pools, timeouts, service.http.encoded_slash, compile_mail.facts(protocol, service.smtp.auth)
+    )
+    return around if protocol == "http" else replace(around, actions=("pool",))
+
+
 def _routes(valid: Valid[Service], around: Surroundings, scope: Scope) -> tuple[RouteSpec, ...]:
+    protocol = valid.section.protocol
     scopes: dict[int, Scope] = {}
     specs = []
     sound = []
     for index, route in enumerate(valid.section.routes):
         spot = scope.at(valid.position("routes", index))
         before = len(scope.problems)
+        if protocol in MAIL and compile_mail.refuse_http(route, protocol, spot):
+            continue
         match = match_spec(route, around, spot)
         is_sound = len(scope.problems) == before
         spec = route_spec(route, match, around, spot)
@@ -110,16 +130,24 @@ def _line(spec: RouteSpec, beside: RouteSpec) -> str:
     return f"line {spec.place.line}" if same else f"{spec.place.file} line {spec.place.line}"
 
 
-def check_accounts(service: ServiceSpec, pools: Mapping[str, PoolSpec], scope: Scope) -> None:
-    """A pool that hangs on the account is of no use to a protocol that knows none."""
-    if "account" in FACTS[service.protocol]:
+def check_pools(service: ServiceSpec, pools: Mapping[str, PoolSpec], scope: Scope) -> None:
+    """A pool must be of use to the protocols of the services that use it."""
+    if service.protocol in MAIL:
+        compile_mail.check_pools(service, pools, scope)
         return
     for route in service.routes:
-        for name, _ in route.pools:
-            pool = pools.get(name)
-            if pool and _hangs_on_account(pool):
-                message = f"pool '{name}' hangs on the account, which {service.protocol} has not"
-                scope.problems.add(route.place, message)
+        for name in [name for name, _ in route.pools] + ([route.mirror] if route.mirror else []):
+            for fault in _faults_for_http(pools[name]) if name in pools else ():
+                scope.problems.add(route.place, f"pool '{name}' {fault}, which http has not")
+
+
+def _faults_for_http(pool: PoolSpec) -> Iterator[str]:
+    if _hangs_on_account(pool):
+        yield "hangs on the account"
+    if pool.login:
+        yield "has a login"
+    if pool.tls and pool.tls.starttls:
+        yield "begins TLS by STARTTLS"
 
 
 def _hangs_on_account(pool: PoolSpec) -> bool:
@@ -130,19 +158,30 @@ def _hangs_on_account(pool: PoolSpec) -> bool:
 # --------------------------------------------------------------------------- listeners
 
 
-def _listen(listen: Listen, scope: Scope) -> ListenSpec:
-    if listen.tls and listen.passthrough:
+def _listen(listen: Listen, protocol: str, scope: Scope) -> ListenSpec:
+    if listen.passthrough and protocol in MAIL:
+        scope.at("passthrough").key_problem(f"passthrough means nothing with {protocol}")
+    elif listen.tls and listen.passthrough:
         scope.at("passthrough").key_problem("passthrough does not terminate TLS", "leave tls out")
+    if listen.starttls and protocol not in MAIL:
+        scope.at("starttls").key_problem(f"starttls means nothing with {protocol}", "use tls")
+    elif listen.starttls and listen.tls:
+        scope.at("starttls").key_problem("with tls, TLS has begun already", "leave one out")
+    tls = {
+        key: _listen_tls(given, protocol, scope.at(key)) if given else None
+        for key, given in (("tls", listen.tls), ("starttls", listen.starttls))
+    }
     return ListenSpec(
         address=resolved(listen.address, scope.at("address")),
-        tls=_listen_tls(listen.tls, scope.at("tls")) if listen.tls else None,
+        tls=tls["tls"],
+        starttls=tls["starttls"],
         passthrough=listen.passthrough,
         proxy_from=tuple(listen.proxy_from),
         backlog=listen.backlog,
     )
 
 
-def _listen_tls(tls: ListenTlsSection, scope: Scope) -> ListenTls:
+def _listen_tls(tls: ListenTlsSection, protocol: str, scope: Scope) -> ListenTls:
     certificates = []
     inner = scope.at("certificates")
     for index, given in enumerate(tls.certificates):
@@ -164,15 +203,31 @@ def _listen_tls(tls: ListenTlsSection, scope: Scope) -> ListenTls:
         client_required=tls.client_required,
         minimum=tls.minimum,
         ciphers=tls.ciphers,
-        alpn=tuple(tls.alpn),
+        alpn=_alpn(tls, protocol, scope.at("alpn")),
     )
+
+
+def _alpn(tls: ListenTlsSection, protocol: str, scope: Scope) -> tuple[str, ...]:
+    known = compile_mail.ALPN[protocol]
+    if "alpn" not in tls.model_fields_set:
+        return known[:1]
+    for name in tls.alpn:
+        if name not in known:
+            hint = f"known: {', '.join(known)}" if known else "leave alpn out"
+            scope.problem(f"'{name}' is not for {protocol}", hint)
+    return tuple(tls.alpn)
 
 
 # --------------------------------------------------------------------------- the rest of a service
 
 
-def _timeouts(given: TimeoutsSection) -> Timeouts:
-    return Timeouts(**{f"{name}_s": value for name, value in given.model_dump().items()})
+def _timeouts(service: Service, scope: Scope) -> Timeouts:
+    given = service.timeouts
+    defaults = compile_mail.TIMEOUTS[service.protocol].items()
+    own = {name: value for name, value in defaults if name not in given.model_fields_set}
+    if service.protocol == "imap" and given.tunnel_idle < compile_mail.TUNNEL_IDLE_LEAST_S:
+        scope.at("tunnel_idle").warn("clients in IDLE are cut off", "RFC 9051 wants at least 30m")
+    return Timeouts(**{f"{name}_s": value for name, value in (given.model_dump() | own).items()})
 
 
 def _http(http: Http) -> HttpOptions:
@@ -187,7 +242,10 @@ def _http(http: Http) -> HttpOptions:
     )
 
 
-def _access_log(log: AccessLogSection, scope: Scope) -> AccessLog:
+def _access_log(service: Service, scope: Scope) -> AccessLog:
+    log = service.access_log
+    if LogFormat(log.format) is LogFormat.COMBINED and service.protocol in MAIL:
+        scope.at("format").problem(f"combined is no format for {service.protocol}", "json or off")
     path = log.path if log.path == STANDARD_OUTPUT else scope.at("path").path(log.path)
     return AccessLog(LogFormat(log.format), path)
 

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from l7lb.config import effective, effective_directory, effective_pool, effective_store
+from l7lb.config import (
+    effective,
+    effective_directory,
+    effective_mail_storage,
+    effective_pool,
+    effective_store,
+)
 from l7lb.config.nodes import Plain
 from l7lb.model import ClusterSpec, DirectorSpec, PoolSpec, ServiceSpec
 from l7lb.model_directory import DirectorySpec
+from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 
 Tree = Mapping[str, Plain]
@@ -32,6 +39,7 @@ class What(StrEnum):
     ROUTE = "route"
     DIRECTORY = "directory"
     STORE = "store"
+    MAIL = "mail"
     DIRECTOR = "director"
 
 
@@ -40,8 +48,8 @@ class Change:
     kind: Kind
     what: What
     name: str
-    """`pool`, `pool/server`, `service`, `service/route`, `service ADDRESS`, `directory`, `store` or
-    `director`."""
+    """`pool`, `pool/server`, `service`, `service/route`, `service ADDRESS`, `directory`, `store`,
+    `mail` or `director`."""
     details: tuple[str, ...] = ()
     """What changed, such as `weight 1 → 2`."""
 
@@ -51,7 +59,7 @@ class Change:
 
 
 def diff(old: ClusterSpec, new: ClusterSpec) -> list[Change]:
-    """Changes from `old` to `new`: pools, services, directory, store, director; [] when equal.
+    """Changes from `old` to `new`, section by section; [] when equal.
 
     A pool or service that is added or removed is one change; its parts are not listed.
     """
@@ -60,6 +68,7 @@ def diff(old: ClusterSpec, new: ClusterSpec) -> list[Change]:
         *_named(What.SERVICE, old.services, new.services, _service_changes),
         *_whole(What.DIRECTORY, _directory(old.directory), _directory(new.directory)),
         *_whole(What.STORE, _store(old.store), _store(new.store)),
+        *_whole(What.MAIL, _mail(old.mail_storage), _mail(new.mail_storage)),
         *_director(old.director, new.director),
     ]
 
@@ -94,6 +103,8 @@ def _pool_changes(old: PoolSpec, new: PoolSpec) -> Iterator[Change]:
     )
     before, after = servers
     details += _reordered("servers", list(before), list(after))
+    if old.login and new.login and old.login.secret.value != new.login.secret.value:
+        details.append("login.secret changed")
     if details:
         yield Change(Kind.CHANGED, What.POOL, new.name, tuple(details))
     yield from _parts(What.SERVER, f"{new.name}/", before, after)
@@ -155,6 +166,10 @@ def _store(spec: StoreSpec | None) -> Section | None:
     return (
         None if spec is None else (effective_store.store_tree(spec), effective_store.secrets(spec))
     )
+
+
+def _mail(spec: MailStorageSpec | None) -> Section | None:
+    return None if spec is None else (effective_mail_storage.mail_tree(spec), {})
 
 
 def _director(old: DirectorSpec, new: DirectorSpec) -> Iterator[Change]:

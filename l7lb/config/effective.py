@@ -11,6 +11,8 @@ import io
 from ruamel.yaml import YAML
 
 from l7lb.config.effective_directory import directory_tree
+from l7lb.config.effective_mail import login_tree, smtp_tree
+from l7lb.config.effective_mail_storage import mail_tree
 from l7lb.config.effective_pool import pool_tree, retry_tree
 from l7lb.config.effective_store import store_tree
 from l7lb.config.naming import path_text
@@ -61,6 +63,7 @@ def tree(spec: ClusterSpec) -> dict[str, Plain]:
         "services": {name: service_tree(service) for name, service in spec.services.items()},
         **({"directory": directory_tree(spec.directory)} if spec.directory else {}),
         **({"store": store_tree(spec.store)} if spec.store else {}),
+        **({"mail": mail_tree(spec.mail_storage)} if spec.mail_storage else {}),
         "director": director_tree(spec.director),
     }
 
@@ -84,17 +87,26 @@ def service_tree(spec: ServiceSpec) -> dict[str, Plain]:
         "listen": [listen_tree(listen) for listen in spec.listen],
         "routes": [route_tree(route) for route in spec.routes],
         "timeouts": _timeouts(spec.timeouts),
-        "http": _http(spec.http),
+        **_options(spec),
         "access_log": {"format": spec.access_log.format.value, "path": spec.access_log.path},
         "max_connections": spec.max_connections,
         "max_per_source": spec.max_per_source,
     }
 
 
+def _options(spec: ServiceSpec) -> dict[str, Plain]:
+    """Those of its protocol."""
+    if spec.protocol == "http":
+        return {"http": _http(spec.http)}
+    smtp: dict[str, Plain] = {"smtp": smtp_tree(spec.smtp)} if spec.protocol == "smtp" else {}
+    return {"login": login_tree(spec.login), **smtp}
+
+
 def listen_tree(spec: ListenSpec) -> dict[str, Plain]:
     return {
         "address": str(spec.address),
         **({"tls": _tls(spec.tls)} if spec.tls else {}),
+        **({"starttls": _tls(spec.starttls)} if spec.starttls else {}),
         "passthrough": spec.passthrough,
         "proxy_from": [*spec.proxy_from],
         "backlog": spec.backlog,

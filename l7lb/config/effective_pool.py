@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l7lb.config.effective_mail import server_login_tree
 from l7lb.config.nodes import Plain
 from l7lb.config.units import format_duration, format_share, format_size
 from l7lb.model import (
@@ -42,6 +43,7 @@ def pool_tree(spec: PoolSpec) -> dict[str, Plain]:
         "resolve_every": format_duration(spec.resolve_s),
         "reuse": spec.reuse,
         "max_idle": spec.max_idle,
+        **({"login": server_login_tree(spec.login)} if spec.login else {}),
     }
 
 
@@ -52,6 +54,7 @@ def server_tree(spec: ServerSpec) -> dict[str, Plain]:
         "weight": spec.weight,
         "backup": spec.backup,
         "max_connections": spec.max_connections,
+        **({"ports": dict(spec.ports)} if spec.ports else {}),
     }
 
 
@@ -153,4 +156,5 @@ def _tls(spec: ServerTls | None) -> Plain:
         "certificate": spec.certificate,
         "key": spec.key,
     }
-    return {"verify": spec.verify, **{key: text for key, text in optional.items() if text}}
+    given: dict[str, Plain] = {"starttls": True} if spec.starttls else {}
+    return given | {"verify": spec.verify, **{key: text for key, text in optional.items() if text}}

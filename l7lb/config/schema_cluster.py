@@ -20,9 +20,11 @@ from l7lb.config.fields import (
 )
 from l7lb.config.schema_directory import DirectorySection
 from l7lb.config.schema_keys import Token
-from l7lb.config.schema_pool import FileName, Pool
-from l7lb.config.schema_route import Network, Route
-from l7lb.config.schema_secret import Secret
+from l7lb.config.schema_mail import Login, Network, Smtp
+from l7lb.config.schema_mail_storage import MailSection
+from l7lb.config.schema_pool import Pool
+from l7lb.config.schema_route import Route
+from l7lb.config.schema_secret import FileName, Secret
 from l7lb.config.schema_store import StoreSection
 from l7lb.model import (
     AccessLog,
@@ -40,7 +42,8 @@ _HTTP = HttpOptions()
 _LISTEN = ListenSpec(Address("*", 80))
 _TLS = ListenTls(())
 _DIRECTOR = DirectorSpec()
-PROTOCOLS = ("http",)
+MAIL = ("imap", "pop3", "smtp")
+PROTOCOLS = ("http", *MAIL)
 
 ListenAddress = Annotated[Address, Parsed(addresses.listen_address, {**TEXT, "x-unit": "address"})]
 
@@ -73,8 +76,9 @@ class ListenTlsSection(Section):
     """Lowest TLS version."""
     ciphers: str | None = None
     """OpenSSL cipher list for TLS 1.2; without it, OpenSSL's default."""
-    alpn: OneOrMany[Literal["http/1.1", "http/1.0"]] = Field(default=["http/1.1"])
-    """Application protocols that are offered."""
+    alpn: OneOrMany[Literal["http/1.1", "http/1.0", "imap", "pop3"]] = Field(default=["http/1.1"])
+    """Application protocols that are offered; with imap and pop3 by default theirs, with smtp
+    none."""
 
 
 class Listen(Section):
@@ -86,8 +90,12 @@ class Listen(Section):
         Annotated[ListenTlsSection, Short(shorthand.certificates, (TEXT, {"type": "array"}))] | None
     ) = None
     """Terminate TLS."""
+    starttls: (
+        Annotated[ListenTlsSection, Short(shorthand.certificates, (TEXT, {"type": "array"}))] | None
+    ) = None
+    """Begin TLS when the client asks for it in the protocol (mail only)."""
     passthrough: bool = _LISTEN.passthrough
-    """Route TLS by SNI and relay it without terminating it."""
+    """Route TLS by SNI and relay it without terminating it (http only)."""
     proxy_from: OneOrMany[Network] = Field(default=[])
     """Networks that must send a PROXY protocol header (v1 or v2); others must not."""
     backlog: Annotated[int, Field(ge=1, le=1_000_000)] = _LISTEN.backlog
@@ -112,9 +120,9 @@ class TimeoutsSection(Section):
     send_idle: Period = _TIMEOUTS.send_idle_s
     """A client that takes none of the bytes that wait for it."""
     keep_alive: Period = _TIMEOUTS.keep_alive_s
-    """A client connection between two requests."""
+    """A client connection between two requests, or before a login; with smtp by default 5m."""
     tunnel_idle: Period = _TIMEOUTS.tunnel_idle_s
-    """Silence in a tunnel (WebSocket, CONNECT)."""
+    """Silence in a tunnel (WebSocket, CONNECT), or after a login; with mail by default 35m."""
     server_idle: Period = _TIMEOUTS.server_idle_s
     """A server connection kept open for reuse."""
 
@@ -176,7 +184,7 @@ class AccessLogSection(Section):
     """One line for each request. Short form: the format."""
 
     format: Literal["json", "combined", "off"] = AccessLog().format.value
-    """JSON lines, the combined format of web servers, or none."""
+    """JSON lines, the combined format of web servers (http only), or none."""
     path: FileName = AccessLog().path
     """File, or `-` for standard output."""
 
@@ -184,8 +192,8 @@ class AccessLogSection(Section):
 class Service(Section):
     """A virtual service: where clients come in, and the rules for what they ask."""
 
-    protocol: Literal["http"]
-    """What is spoken: `http`."""
+    protocol: Literal["http", "imap", "pop3", "smtp"]
+    """What is spoken."""
     listen: Annotated[
         list[Annotated[Listen, Short(shorthand.keyed("address", str, int), (TEXT,))]],
         Short(shorthand.listed, ()),
@@ -198,7 +206,11 @@ class Service(Section):
     timeouts: TimeoutsSection = TimeoutsSection()
     """Limits in time."""
     http: Http = Http()
-    """How requests are treated."""
+    """How requests are treated (http only)."""
+    login: Login = Login()
+    """How clients log in (imap, pop3, smtp)."""
+    smtp: Smtp = Smtp()
+    """How messages are treated (smtp only)."""
     access_log: Annotated[
         AccessLogSection,
         Short(shorthand.access_log, ({"enum": ["json", "combined", "off", False]},)),
@@ -251,6 +263,9 @@ class Cluster(Section):
     directory: DirectorySection | None = None
     """Where accounts are; without it, none are known."""
     store: StoreSection | None = None
-    """What directors share: drains, weights, learnt cookies, locks. Without it, each is alone."""
+    """What directors share: drains, weights, learnt cookies, locks, assignments of accounts.
+    Without it, each is alone; with a mail service it keeps one of its own."""
+    mail: MailSection | None = None
+    """Mail, beside its services."""
     director: Director = Director()
     """The process itself."""

@@ -8,8 +8,7 @@ from pydantic import Field
 
 from l7lb.config import shorthand, texts_ldap
 from l7lb.config.fields import TEXT, Count, Duration, OneOrMany, Parsed, Period, Section, Short
-from l7lb.config.schema_pool import FileName
-from l7lb.config.schema_secret import Secret
+from l7lb.config.schema_secret import FileName, Secret
 from l7lb.model_directory import CacheSpec, EntrySpec, LdapSpec, LdapTimeouts, LdapTls
 from l7lb_protocols.ldap.filters import FilterTemplate, template
 from l7lb_protocols.ldap.urls import LdapUrl

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ from l7lb.config.fields import (
     Size,
 )
 from l7lb.config.schema_keys import SCHEDULERS, Persistence, Regex, Scheduler
+from l7lb.config.schema_mail import ServerLogin
+from l7lb.config.schema_secret import FileName
 from l7lb.model import (
     Address,
     CheckSpec,
@@ -37,7 +39,6 @@ _OUTLIER = OutlierSpec()
 _RETRY = RetrySpec()
 _POOL = PoolSpec("", ())
 
-FileName = Annotated[str, Parsed(texts.file_name, {**TEXT, "x-unit": "file"})]
 Weight = Annotated[int, Field(ge=0, le=65535)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 _TRUE = {"const": True}
@@ -57,6 +58,8 @@ class ServerTlsSection(Section):
     """PEM file with our certificate, when servers ask for one."""
     key: FileName | None = None
     """PEM file with its private key; without it, the key stands in `certificate`."""
+    starttls: bool = _TLS.starttls
+    """Begin TLS by the protocol's own command (mail only)."""
 
 
 Tls = Annotated[
@@ -67,8 +70,11 @@ Tls = Annotated[
 class Server(Section):
     """One real server. Short form: its address, as in `10.0.0.1:80`."""
 
-    address: Annotated[Address, Parsed(addresses.server_address, {**TEXT, "x-unit": "address"})]
-    """`IP:PORT`, `[IPv6]:PORT`, `NAME:PORT` (looked up again and again) or `unix:PATH`."""
+    address: Annotated[Address, Parsed(addresses.host_address, {**TEXT, "x-unit": "address"})]
+    """`IP:PORT`, `[IPv6]:PORT`, `NAME:PORT` (looked up again and again) or `unix:PATH`; with
+    `ports` it needs no port, and then the first of them is probed."""
+    ports: dict[Literal["imap", "pop3", "lmtp", "smtp"], Port] = Field(default={})
+    """Ports by mail protocol, as in `{imap: 143, lmtp: 24}`."""
     name: Annotated[str, Parsed(texts.server_name, TEXT)] | None = None
     """Name in commands, metrics and logs, unique in the pool; without it, the address."""
     weight: Weight = 1
@@ -195,6 +201,8 @@ class Pool(Section):
     """How long clients with persistence keep a server that drains."""
     tls: Tls = None
     """TLS to the servers."""
+    login: ServerLogin | None = None
+    """How the director logs in at mail servers; without it, with what the client gave."""
     send_proxy: Annotated[
         int,
         Parsed(

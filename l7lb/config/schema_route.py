@@ -9,6 +9,7 @@ from pydantic import Field
 from l7lb.config import addresses, shorthand, texts
 from l7lb.config.fields import TEXT, WHOLE, Chosen, OneOrMany, Parsed, Period, Section, Share, Short
 from l7lb.config.schema_keys import Regex, Token
+from l7lb.config.schema_mail import Network
 from l7lb.config.schema_pool import ShortRetry
 from l7lb.model import FixedReply, PathMatch, Place, RouteSpec
 
@@ -16,7 +17,6 @@ _REPLY = FixedReply(200)
 _ROUTE = RouteSpec("", Place("", 1, 1))
 
 HostPattern = Annotated[bytes, Parsed(addresses.host_pattern, {**TEXT, "x-unit": "host"})]
-Network = Annotated[str, Parsed(addresses.network, {**TEXT, "x-unit": "network"})]
 FieldValue = Annotated[bytes, Parsed(texts.field_value, TEXT)]
 Glob = Annotated[bytes, Parsed(texts.glob_name, TEXT)]
 Template = Annotated[bytes, Parsed(texts.template, {**TEXT, "x-unit": "template"})]
@@ -113,7 +113,8 @@ class Route(Section):
     name: Annotated[str, Parsed(texts.route_name, TEXT)] | None = None
     """Name in explanations and differences; without it, made from the conditions."""
     host: OneOrMany[HostPattern] = Field(default=[])
-    """Host asked for: exact, or `*.example.org` for one or more labels."""
+    """Host asked for: exact, or `*.example.org` for one or more labels. With http only, as `path`
+    to `cookie`, and all but `pool`, `timeouts` and `retry` of what then happens."""
     path: Annotated[PathMatch, Parsed(texts.path_match, TEXT)] = PathMatch()
     """`/x` exactly, `/x/*` for x and all below, or `~ EXPRESSION` for a regular expression
     that matches all of the path; captures are `{1}`, `{2}` …, the rest of `/x/*` is `{1}`."""
@@ -132,9 +133,9 @@ class Route(Section):
     tls_name: OneOrMany[Glob] = Field(default=[])
     """Name in the verified client certificate; `*` stands for any text."""
     account: OneOrMany[Glob] = Field(default=[])
-    """Account; for protocols that know one."""
+    """Account that logs in (imap, pop3, smtp with `auth`); `*` stands for any text."""
     recipient: OneOrMany[Glob] = Field(default=[])
-    """Recipient; for protocols that know one."""
+    """Recipient (smtp); `*` stands for any text."""
     pool: Annotated[
         dict[str, Annotated[int, Field(ge=0, le=1_000_000)]], Short(shorthand.shares, (TEXT,))
     ] = Field(default={})

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from l7lb.config import texts
 from l7lb.config.fields import TEXT, Parsed, Section
-from l7lb.config.schema_pool import FileName
+
+FileName = Annotated[str, Parsed(texts.file_name, {**TEXT, "x-unit": "file"})]
 
 
 class Secret(Section):

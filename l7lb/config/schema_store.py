@@ -8,8 +8,7 @@ from pydantic import Field
 
 from l7lb.config import addresses, shorthand, texts
 from l7lb.config.fields import TEXT, Parsed, Section, Short
-from l7lb.config.schema_pool import FileName
-from l7lb.config.schema_secret import Secret
+from l7lb.config.schema_secret import FileName, Secret
 from l7lb.model import Address
 from l7lb.model_store import EtcdStore, StoreTls
 

@@ -5,6 +5,7 @@ What is no short form is given back as it is, and the schema says what is wrong 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from l7lb.config.hints import nearest
@@ -161,3 +162,28 @@ def head_size(value: object) -> int:
     if not 1024 <= size <= 2**20:
         raise Refusal(f"{shown(value)} is out of range", "from 1KiB to 1MiB")
     return size
+
+
+def message_size(value: object) -> int:
+    """At least what RFC 5321 §4.5.3.1.7 asks for."""
+    size = parse_size(value)
+    if not 65536 <= size <= 2**32:
+        raise Refusal(f"{shown(value)} is out of range", "from 64KiB to 4GiB")
+    return size
+
+
+def penalty(value: object) -> object:
+    return {"delays": []} if isinstance(value, (str, bool)) and value in NONE else value
+
+
+def rate(value: object) -> object:
+    """`{source: 100/1h}` stands for `{key: source, count: 100, per: 1h}`."""
+    if not isinstance(value, dict) or not value or value.keys() & {"key", "count", "per"}:
+        return value
+    if len(value) > 1:
+        raise Refusal("a rate has one key", "write a list: one rate, one item")
+    [(key, given)] = value.items()
+    count, slash, window = given.partition("/") if isinstance(given, str) else ("", "", "")
+    if not slash or not re.fullmatch(r"[0-9]{1,7}", count):
+        raise Refusal(f"{shown(given)} is not a rate", "such as 100/1h")
+    return {"key": key, "count": int(count), "per": window}

@@ -231,6 +231,13 @@ def store_prefix(value: object) -> str:
     return text
 
 
+def separator(value: object) -> str:
+    text = text_of(value)
+    if not re.fullmatch(r"[\x21-\x7e]", text):
+        raise Refusal(f"{shown(text)} is no separator", "one printable character, such as *")
+    return text
+
+
 def plain_word(value: object) -> str:
     text = text_of(value)
     if not re.fullmatch(r"[\x21-\x7e]{1,128}", text):

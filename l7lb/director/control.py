@@ -16,6 +16,7 @@ from pathlib import Path
 from aiohttp import web
 
 from l7lb.config.effective import to_yaml
+from l7lb.director.account_desk import HOLD_S, AccountDesk
 from l7lb.director.administration import Administration
 from l7lb.director.events import Events
 from l7lb.director.listeners import open_private_unix
@@ -40,6 +41,7 @@ class Desks:
     administration: Administration
     events: Events
     shared: SharedState
+    accounts: AccountDesk
 
 
 class ControlServer:
@@ -81,6 +83,9 @@ class ControlServer:
             web.get("/v1/events", self._events),
             web.get("/v1/config", self._config),
             web.get("/v1/locks", self._locks),
+            web.get("/v1/accounts", self._where),
+            web.post("/v1/accounts/move", self._move),
+            web.post("/v1/accounts/kick", self._kick),
             web.post("/v1/reload", self._reload),
             web.post("/v1/diff", self._diff),
             web.post(server + "/drain", self._drain),
@@ -107,6 +112,11 @@ class ControlServer:
         limit = _number(request.query.get("limit", "1000"), "limit")
         found = await self._desks.shared.locks(request.query.get("prefix", ""), max(1, limit))
         return web.json_response({"locks": found})
+
+    async def _where(self, request: web.Request) -> web.Response:
+        limit = _number(request.query.get("limit", "1000"), "limit")
+        found = await self._desks.accounts.where(request.query.get("prefix", ""), max(1, limit))
+        return web.json_response({"accounts": found})
 
     async def _config(self, _: web.Request) -> web.Response:
         text = await asyncio.to_thread(to_yaml, self._desks.status.spec)
@@ -152,6 +162,19 @@ class ControlServer:
         if weight is not None and type(weight) is not int:
             raise ControlError("weight must be a whole number, or null for the file's")
         return web.json_response(self._desks.administration.weigh(*_server(request), weight))
+
+    async def _move(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        account, pool, server = (_text(body, name) for name in ("account", "pool", "server"))
+        hold_s = body.get("hold_s", HOLD_S)
+        if not isinstance(hold_s, int | float) or isinstance(hold_s, bool):
+            raise ControlError("hold_s must be a number")
+        found = await self._desks.accounts.move(account, pool, server, float(hold_s))
+        return web.json_response(found)
+
+    async def _kick(self, request: web.Request) -> web.Response:
+        account = _text(await _body(request), "account")
+        return web.json_response({"accounts": await self._desks.accounts.kick(account)})
 
 
 @web.middleware
@@ -201,6 +224,13 @@ async def _body(request: web.Request) -> Json:
     if not isinstance(body, dict):
         raise ControlError("the body must be a JSON object")
     return body
+
+
+def _text(body: Json, name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise ControlError(f"{name} must be a text")
+    return value
 
 
 def _server(request: web.Request) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from l7lb.director.crew import Crew
+from l7lb.director.embedded_store import EmbeddedStore
 from l7lb.director.events import Events
 from l7lb.director.listeners import Listeners
 from l7lb.director.pin_book import PinBook
@@ -25,3 +26,4 @@ class Parts:
     resolver: Resolver
     crew: Crew
     pins: PinBook
+    store: EmbeddedStore

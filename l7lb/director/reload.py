@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from l7lb.config.diff import Change, diff
 from l7lb.config.load import load, load_cluster
@@ -66,9 +66,9 @@ class Reloader:
         self._lock = asyncio.Lock()
 
     async def compare(self, path: str) -> list[Change]:
-        """The running file against another. Raises ConfigError."""
+        """The running file against another. Raises ConfigError, ControlError."""
         new = await asyncio.to_thread(load_cluster, path)
-        return diff(self._parts.running.spec, new)
+        return diff(self._parts.running.spec, self._parts.store.in_effect(new))
 
     async def reload(self) -> Reloaded:
         """Read the file again. Raises ConfigError or ControlError with nothing changed."""
@@ -92,9 +92,11 @@ class Reloader:
         if parts.crew.stopping:
             raise ControlError("the director is stopping", 409)
         loaded = await asyncio.to_thread(load, parts.path)
-        spec = loaded.spec
+        spec = parts.store.in_effect(loaded.spec)
         await asyncio.to_thread(check_certificates, spec)
         old = running.spec
+        if parts.store.serves(spec) and old.store is None:
+            old = replace(old, store=spec.store)  # begins now, and is not of the file
         indices = running.plan(spec)
         plan = await listeners.plan(spec)
         try:
@@ -132,6 +134,9 @@ class Reloader:
         running, spec = parts.running, parts.running.spec
         self._forget_left()
         parts.pins.reconcile(spec.pools)
+        parts.store.reconcile(spec)
+        if parts.store.serves(spec) and not self._shared.is_started:
+            self._shared.start(spec.store)
         self._shared.file_changed()
         parts.resolver.reconcile(spec.pools)
         parts.prober.reconcile(spec.pools)
@@ -166,9 +171,9 @@ def check_certificates(spec: ClusterSpec) -> None:
     """
     for service in spec.services.values():
         for listen in service.listen:
-            if listen.tls is not None:
+            for tls in filter(None, (listen.tls, listen.starttls)):
                 try:
-                    CertificateStore(listen.tls)
+                    CertificateStore(tls)
                 except ValueError as error:
                     raise ControlError(f"service {service.name}: {error}", 422) from error
 

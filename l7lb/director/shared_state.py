@@ -44,7 +44,7 @@ class SharedState:
         self._parts = parts
         self._make = make
         self._spec: StoreSpec | None = None
-        self._engine: Engine | None = None
+        self._store: Store | None = None
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._there: dict[ServerKey, tuple[AdminEntry, int]] = {}
@@ -60,6 +60,10 @@ class SharedState:
             self._parts.running.admin.is_shared = True
             self._parts.running.admin.on_change = self._wake.set
             self._task = asyncio.create_task(self._run(spec), name="store")
+
+    @property
+    def is_started(self) -> bool:
+        return self._spec is not None
 
     async def close(self) -> None:
         if self._task is not None:
@@ -78,14 +82,19 @@ class SharedState:
             "unsent": len(self._parts.running.admin.unshared()) + len(self._unsent),
         }
 
-    async def locks(self, prefix: str, limit: int) -> list[dict[str, object]]:
-        """Holders and waiters. Raises ControlError: 409 without a store, 503 when it is away."""
+    def store(self) -> Store:
+        """Raises ControlError: 409 without a store, 503 when it is away."""
         if self._spec is None:
             raise ControlError("the rules file names no store", 409)
-        if self._engine is None:
+        if self._store is None:
             raise ControlError("the store does not answer", 503)
+        return self._store
+
+    async def locks(self, prefix: str, limit: int) -> list[dict[str, object]]:
+        """Holders and waiters. Raises ControlError: 409 without a store, 503 when it is away."""
+        engine = self.store().engine
         try:
-            found = await self._engine.locks(prefix, limit)
+            found = await engine.locks(prefix, limit)
         except StorageError as error:
             raise ControlError(f"the store does not answer: {error}", 503) from error
         return [
@@ -136,14 +145,14 @@ class SharedState:
         store = Store(engine)
         try:
             await engine.open()
-            self._engine = engine
+            self._store = store
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow_admin(store))
                 group.create_task(self._follow_pins(store))
                 group.create_task(self._send(store))
                 group.create_task(self._beat(store))
         finally:
-            self._engine = None
+            self._store = None
             await store.close()
             await engine.close()
 

@@ -41,6 +41,10 @@ class StatusDesk:
         """The running file."""
         return self._parts.running.spec
 
+    def _store(self) -> Json | None:
+        view, embedded = self._shared.view(), self._parts.store.view()
+        return view if view is None or embedded is None else view | {"embedded": embedded}
+
     async def status(self) -> Json:
         """Everything. Takes up to a second when a worker does not answer."""
         replies = await self._parts.crew.ask(ANSWER_S)
@@ -58,7 +62,7 @@ class StatusDesk:
             "generation": running.generation,
             "generation_age_s": _age(running.loaded_s),
             "worker_restarts": parts.crew.restarts,
-            "store": self._shared.view(),
+            "store": self._store(),
             "workers": [self._worker(slot, replies[slot]) for slot in sorted(replies)],
             "workers_unknown": [slot for slot, reply in replies.items() if reply is None],
             "services": [self._service(each, replies) for each in running.spec.services.values()],
@@ -113,6 +117,8 @@ class StatusDesk:
         if reply is not None:
             row["connections"] = reply.status.get("connections")
             row["idle_server_connections"] = reply.status.get("idle")
+            if "mail" in reply.status:
+                row["mail"] = reply.status["mail"]
         return row
 
     def _service(self, spec: ServiceSpec, replies: Replies) -> Json:

@@ -15,10 +15,12 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from l7lb.director.account_desk import AccountDesk
 from l7lb.director.admin_state import AdminState
 from l7lb.director.administration import Administration
 from l7lb.director.control import ControlServer, Desks
 from l7lb.director.crew import Crew, CrewCalls
+from l7lb.director.embedded_store import EmbeddedStore
 from l7lb.director.events import Events
 from l7lb.director.exposition import MetricsServer
 from l7lb.director.listeners import BUSY_PATIENCE_S, Listeners
@@ -73,15 +75,17 @@ class Supervisor:
         state = state_directory(spec.director)
         calls = CrewCalls(self._greet, self._heard, self._slot_ended, self._slots_live)
         events = Events()
+        store = EmbeddedStore(state, events)
         self.parts = Parts(
             path=options.path,
-            running=Running(spec, AdminState(state, time.time), clock),
+            running=Running(store.in_effect(spec), AdminState(state, time.time), clock),
             events=events,
             listeners=Listeners(),
             prober=Prober(self._health_changed, clock),
             resolver=Resolver(self._endpoint_changed, clock),
             crew=Crew(calls, events, options.worker_command),
             pins=PinBook(clock.now),
+            store=store,
         )
         self.shared = SharedState(self.parts)
         desk = StatusDesk(self.parts, self.shared)
@@ -89,7 +93,14 @@ class Supervisor:
         self.reloader = Reloader(self.parts, self.metrics, self.shared)
         administration = Administration(self.parts)
         self.control = ControlServer(
-            Desks(desk, self.reloader, administration, events, self.shared)
+            Desks(
+                desk,
+                self.reloader,
+                administration,
+                events,
+                self.shared,
+                AccountDesk(self.parts, self.shared.store),
+            )
         )
         self._secret = cookie_secret(spec.director, state)
         self._stop_asked = asyncio.Event()
@@ -128,6 +139,8 @@ class Supervisor:
         self.parts.running.take(spec, indices)
         self.parts.running.forget_left()
         self.parts.pins.reconcile(spec.pools)
+        self.parts.store.reconcile(spec)
+        await self.parts.store.ready()
         self.shared.start(spec.store)
         self.parts.prober.reconcile(spec.pools)
         self.parts.resolver.reconcile(spec.pools)
@@ -208,6 +221,7 @@ class Supervisor:
             task.cancel()
         await self.shared.close()
         await self.parts.crew.kill()
+        await self.parts.store.close()
         await self.parts.prober.close()
         await self.parts.resolver.close()
         await self.metrics.close()

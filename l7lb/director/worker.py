@@ -20,6 +20,7 @@ from functools import partial
 from l7lb.director.channel import Channel, ChannelFull
 from l7lb.director.events import log_to_stderr
 from l7lb.director.loops import loop_factory
+from l7lb.director.mail_room import MailRoom
 from l7lb.director.messages import (
     Apply,
     Drain,
@@ -39,8 +40,11 @@ from l7lb.director.messages import (
     Unlisten,
     Update,
 )
+from l7lb.errors import L7lbError
 from l7lb.model import ClusterSpec
 from l7lb.net.engine import Engine, EngineEnvironment
+from l7lb.net.plug import Plug
+from l7lb.pool.indices import Indices
 from l7lb.pool.server import ServerUpdate
 from l7lb.pool.shared import SharedCounters
 
@@ -60,6 +64,7 @@ class Worker:
         self._channel.queue_limit_bytes = QUEUE_LIMIT_BYTES
         self._unsent = 0
         self._engine: Engine | None = None
+        self._mail: MailRoom | None = None
         self._spec: ClusterSpec | None = None
         self._drain: asyncio.Task[None] | None = None
         self.finished: asyncio.Future[None] = self._loop.create_future()
@@ -103,23 +108,38 @@ class Worker:
         log_to_stderr({"worker": setup.slot})
         counters = SharedCounters(memory, setup.layout, setup.slot)
         os.close(memory)
-        env = EngineEnvironment(counters, self._report, setup.secret, setup.workers)
+        plugs: dict[str, Plug] = {}
+        env = EngineEnvironment(counters, self._report, setup.secret, setup.workers, plugs)
         self._engine = Engine(self._loop, env)
+        self._mail = MailRoom(self._engine, plugs, setup.secret)
         try:
-            self._engine.apply(setup.spec, setup.indices)
-        except (ValueError, OSError) as error:
+            self._put_in_place(self._engine, self._mail, setup.spec, setup.indices)
+        except (ValueError, OSError, L7lbError) as error:
             self._send(Refused(setup.generation, str(error)))
             self._start_drain(0.0)
             return
         self._took(setup.spec, setup.generation, setup.updates)
 
     def _apply(self, message: Apply) -> None:
+        engine = self._running
+        assert self._mail is not None
         try:
-            self._running.apply(message.spec, message.indices)
-        except (ValueError, OSError) as error:
+            self._put_in_place(engine, self._mail, message.spec, message.indices)
+        except (ValueError, OSError, L7lbError) as error:
             self._send(Refused(message.generation, str(error)))
             return
         self._took(message.spec, message.generation, message.updates)
+
+    @staticmethod
+    def _put_in_place(engine: Engine, mail: MailRoom, spec: ClusterSpec, indices: Indices) -> None:
+        """All of it or nothing. Raises ValueError, OSError, L7lbError."""
+        prepared = mail.prepare(spec)
+        try:
+            engine.apply(spec, indices)
+        except BaseException:
+            mail.drop(prepared)
+            raise
+        mail.take(prepared)
 
     def _took(
         self, spec: ClusterSpec, generation: int, updates: Sequence[tuple[str, ServerUpdate]]
@@ -157,7 +177,8 @@ class Worker:
 
     def _status(self) -> Mapping[str, object]:
         status = self._engine.status() if self._engine is not None else {}
-        return {**status, "messages_unsent": self._unsent}
+        mail = self._mail.state() if self._mail is not None else {}
+        return {**status, **mail, "messages_unsent": self._unsent}
 
     def _reopen(self) -> None:
         if self._engine is not None:
@@ -189,6 +210,8 @@ class Worker:
         if self._engine is not None:
             cut = await self._engine.drain(deadline_s)
             self._engine.close()
+            if self._mail is not None:
+                await self._mail.close()
             self._send(Drained(cut))
         try:
             async with asyncio.timeout(FAREWELL_S):

@@ -34,6 +34,8 @@ cdef class Driver(Flow):
 
     @cython.locals(plan=RoutePlan, service=Service, found=Candidate)
     cpdef Decision decide(self, Facts facts)
+    @cython.locals(plan=RoutePlan)
+    cpdef Pool pool_of(self, Facts facts)
     @cython.locals(plan=RoutePlan, pool=Pool)
     cpdef int connect(self, Facts facts, bint careful) except -1
     @cython.locals(slot=Slot)

@@ -7,6 +7,8 @@ moves the bytes. It knows no protocol.
 
 from __future__ import annotations
 
+from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from l7lb.errors import NoServer
@@ -80,6 +82,7 @@ class Driver(Flow):
         self.service = service = self.service.latest.service
         self._started = self._poller.now_s
         self._gave_up = False
+        self._pool = None
         self.set_cookie = b""
         if self._tried:
             self._tried = []
@@ -109,12 +112,20 @@ class Driver(Flow):
         self._released = server
         self._bytes_in = sent
 
+    def pool_of(self, facts: Facts) -> Pool:
+        """The pool that the last decision gives this account, always the same: for those who must
+        ask about the account there before `connect`."""
+        plan = self._plan
+        assert plan is not None
+        self._pool = plan.pool or plan.choose(partial(fraction, facts.account))
+        return self._pool
+
     def connect(self, facts: Facts, careful: bool) -> int:
         plan = self._plan
         assert plan is not None
         pool = plan.pool
         if pool is None:
-            pool = plan.choose(self.host.random)
+            pool = self._pool or plan.choose(self.host.random)
         self._pool = pool
         pool.count_request()
         return self._take(pool, facts, careful)
@@ -415,3 +426,8 @@ class Driver(Flow):
                 phase = PHASE_FIRST_BYTE  # the server does not take the body: its fault
             self.phase(PHASE_NONE)
             session.expired(phase)
+
+
+def fraction(key: bytes) -> float:
+    """Evenly from [0, 1), and always the same for one key."""
+    return int.from_bytes(blake2b(key, digest_size=7).digest(), "big") / (1 << 56)

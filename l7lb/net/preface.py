@@ -41,6 +41,11 @@ class Arrived(NamedTuple):
         return self.hello.server_name if self.hello else b""
 
 
+def networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """From CIDR form, which the rules file has checked."""
+    return tuple(ipaddress.ip_network(text) for text in texts)
+
+
 def is_trusted(source: str, networks: Sequence[Network]) -> bool:
     """Whether `source` must send a PROXY header; a header of others is never believed."""
     if not networks:

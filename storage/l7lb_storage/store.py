@@ -72,6 +72,14 @@ class Store:
         """Write if it is absent; False: somebody else was first."""
         return (await self.transact((Check(key, ABSENT),), (Put(key, value, lease),))).done
 
+    async def swap(self, key: str, value: bytes, revision: int, *, keep_s: float) -> bool:
+        """Write if the key's revision is this one (ABSENT: it is not there); False: it is another.
+
+        It goes by itself after `keep_s`, as with `put`.
+        """
+        checks = (Check(key, revision),)
+        return (await self._within(self._keep(key, value, keep_s, checks))).done
+
     async def transact(
         self, checks: tuple[Check, ...] = (), edits: tuple[Put | Delete, ...] = ()
     ) -> Outcome:
@@ -115,11 +123,13 @@ class Store:
                 return True
         return False
 
-    async def _keep(self, key: str, value: bytes, keep_s: float) -> Outcome:
+    async def _keep(
+        self, key: str, value: bytes, keep_s: float, checks: tuple[Check, ...] = ()
+    ) -> Outcome:
         """The lease that keeps it may have been lost with the engine's data: then once more."""
         for last in (False, True):
             lease = await self._keeping.lease(keep_s)
-            transaction = Transaction(edits=(Put(key, value, lease),))
+            transaction = Transaction(checks, (Put(key, value, lease),))
             check_transaction(transaction)
             try:
                 return await self.engine.transact(transaction)

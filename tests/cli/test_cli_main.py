@@ -27,7 +27,8 @@ def test_help_lists_all_verbs(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert stop.value.code == 0
     shown = capsys.readouterr().out
-    assert all(f"    {name} " in shown for name in VERBS)
+    words = {line.split()[0] for line in shown.splitlines() if line.startswith("    ")}
+    assert words >= set(VERBS)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

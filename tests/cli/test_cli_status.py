@@ -89,3 +89,13 @@ def test_unknown_workers_and_refusals_are_told(answer: Json) -> None:
     assert "1 of 2 workers answer" in lines[0]
     assert lines[2].startswith("unknown: workers [0] did not answer")
     assert lines[3] == "worker 1 refused the file: no such certificate"
+
+
+def test_the_store_and_whose_it_is(answer: Json) -> None:
+    store = {"engine": "lockd", "state": "answers", "age_s": 5.0, "unsent": 0}
+    assert "store lockd answers since 5" in "\n".join(status.lines({**answer, "store": store}))
+    own = store | {"embedded": {"state": "runs", "pid": 7, "starts": 1, "age_s": 5.0}}
+    said = "\n".join(status.lines({**answer, "store": own}))
+    assert "store embedded, pid 7, runs: lockd answers since 5" in said
+    own = store | {"embedded": {"state": "down", "pid": None, "starts": 1, "age_s": 5.0}}
+    assert "store embedded, no process, down: " in "\n".join(status.lines({**answer, "store": own}))

@@ -34,7 +34,22 @@ mutation = st.tuples(
     st.floats(0, 1), st.integers(0, 40), st.sampled_from(PIECES) | st.binary(max_size=8)
 )
 words = st.sampled_from(
-    ["10.0.0.1:80", "2s", "20%", "web", "/x/*", "~(a)", "none", "64KiB", "http", "source", "a.pem"]
+    [
+        "10.0.0.1:80",
+        "2s",
+        "20%",
+        "web",
+        "/x/*",
+        "~(a)",
+        "none",
+        "64KiB",
+        "http",
+        "imap",
+        "smtp",
+        "source",
+        "a.pem",
+        "9/1s",
+    ]
 )
 leaf = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | words
 value = st.recursive(

@@ -115,5 +115,6 @@ def test_known_keys_are_those_of_the_file() -> None:
         "services",
         "directory",
         "store",
+        "mail",
         "director",
     ]

@@ -10,8 +10,17 @@ import pytest
 import trustme
 
 from l7lb.cli.client import Refused
-from l7lb.director.reload import at_restart
-from l7lb.model import ClusterSpec, DirectorSpec
+from l7lb.director.reload import at_restart, check_certificates
+from l7lb.errors import ControlError
+from l7lb.model import (
+    Address,
+    Certificate,
+    ClusterSpec,
+    DirectorSpec,
+    ListenSpec,
+    ListenTls,
+    ServiceSpec,
+)
 from l7lb.model_store import EtcdStore
 from support.running_director import Director, Origin, get, is_listening, until
 
@@ -196,3 +205,13 @@ def test_what_only_a_restart_changes_is_told() -> None:
     new = replace(old, director=DirectorSpec(control="/x", cookie_secret=b"y", workers=3))
     assert at_restart(old, new) == ["director.control", "director.cookie_secret"]
     assert at_restart(old, replace(old, store=EtcdStore(("http://a",)))) == ["store"]
+
+
+@pytest.mark.parametrize("key", ["tls", "starttls"])
+def test_every_certificate_is_read_as_the_workers_will(key: str, tmp_path: Path) -> None:
+    missing = ListenTls((Certificate(str(tmp_path / "gone.pem")),))
+    address = Address("*", 143)
+    both = {"tls": ListenSpec(address, missing), "starttls": ListenSpec(address, starttls=missing)}
+    spec = ClusterSpec({}, {"imap": ServiceSpec("imap", "imap", (both[key],), ())})
+    with pytest.raises(ControlError, match=r"service imap: .*gone\.pem"):
+        check_certificates(spec)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,32 +14,8 @@ from l7lb.model_directory import SecretSpec
 from l7lb.model_store import EtcdStore, LockdStore, StoreTls
 from l7lb_storage.etcd.engine import EtcdEngine
 from l7lb_storage.lockd.client import LockdEngine
-from support.running_director import ROOT, Director, Origin, until
-
-
-class Lockd:
-    """The lock server as its own process."""
-
-    def __init__(self, folder: Path) -> None:
-        self.socket = folder / "lockd.sock"
-        self.command = [sys.executable, "-m", "l7lb_storage.lockd", "--data", str(folder / "lockd")]
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [*self.command, "--unix", str(self.socket)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"PYTHONPATH": str(ROOT / "storage")},
-        )
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline().startswith("ready")
-
-    def end(self, number: int = signal.SIGTERM) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
-        with self.process:
-            self.process.wait(20.0)
+from support.running_director import Director, Origin, until
+from support.running_lockd import Lockd
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -85,6 +86,28 @@ async def test_ends_well_and_comes_back(lockd: LockdProcess) -> None:
     async with asyncio.timeout(WAIT_S):
         assert await Store(engine).get("k") is not None
     await engine.close()
+
+
+async def test_it_ends_with_its_standard_input_when_asked_to(tmp_path: Path) -> None:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "l7lb_storage.lockd", "--data", str(tmp_path / "data")),
+        *("--unix", str(tmp_path / "s"), "--while-stdin"),
+        stdin=pipe,
+        stdout=pipe,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    async with asyncio.timeout(WAIT_S):
+        assert (await process.stdout.readline()).startswith(b"ready")
+        process.stdin.write(b"words are of no interest\n")
+        await process.stdin.drain()
+        engine = LockdEngine(LockdAddress(tmp_path / "s"))
+        await engine.open()
+        await Store(engine).put("k", b"1")
+        await engine.close()
+        process.stdin.close()
+        assert await process.wait() == 0
 
 
 async def test_socket_is_private(lockd: LockdProcess) -> None:

@@ -78,7 +78,7 @@ class Rig:
 
     def __init__(self, spec: ClusterSpec, plugs: Mapping[str, Plug] | None = None) -> None:
         self.spec = spec
-        self._plugs = plugs or {}
+        self.plugs = dict(plugs or {})
         self.events: list[dict[str, object]] = []
         self.port = 0
         self.ports: list[int] = []
@@ -92,8 +92,9 @@ class Rig:
         counters = SharedCounters(memory, layout, 0)
         os.close(memory)
         counters.set_live(1)
-        env = EngineEnvironment(counters, self.events.append, b"s" * 32, plugs=self._plugs)
+        env = EngineEnvironment(counters, self.events.append, b"s" * 32, plugs=self.plugs)
         self.engine = Engine(asyncio.get_running_loop(), env)
+        await self.prepare()
         self.engine.apply(self.spec, numbers(self.spec))
         for name, one in self.spec.services.items():
             for position, _ in enumerate(one.listen):
@@ -102,6 +103,9 @@ class Rig:
                 self.ports.append(self.port)
                 self.engine.listen(name, position, sock)
         return self
+
+    async def prepare(self) -> None:
+        """The engine is there, and has no specification yet."""
 
     def apply(self, spec: ClusterSpec) -> None:
         self.spec = spec

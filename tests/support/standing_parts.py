@@ -8,6 +8,7 @@ from pathlib import Path
 
 from l7lb.director.admin_state import AdminState
 from l7lb.director.crew import Crew, CrewCalls
+from l7lb.director.embedded_store import EmbeddedStore
 from l7lb.director.events import Events
 from l7lb.director.listeners import Listeners
 from l7lb.director.messages import ToWorker
@@ -39,15 +40,17 @@ def standing_parts(folder: Path, spec: ClusterSpec) -> Parts:
     running.take(spec, running.plan(spec))
     pins = PinBook(clock.now)
     pins.reconcile(spec.pools)
+    events = Events()
     return Parts(
         folder / "cluster.yaml",
         running,
-        Events(),
+        events,
         Listeners(),
         Prober(lambda event: None, clock),
         Resolver(lambda *_: None, clock),
         ToldCrew(),
         pins,
+        EmbeddedStore(folder, events),
     )
 
 

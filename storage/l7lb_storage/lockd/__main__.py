@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import ssl
 import sys
@@ -24,6 +25,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tcp", help="HOST:PORT; wants --secret, and beyond loopback --tls")
     parser.add_argument("--secret", type=Path, help="file with the shared secret")
     parser.add_argument("--tls", type=Path, help="PEM file with certificate chain and key")
+    parser.add_argument(
+        "--while-stdin", action="store_true", help="end when standard input does, with its owner"
+    )
     parser.add_argument("--clients-ca", type=Path, help="PEM file: clients must show certificates")
     return parser.parse_args()
 
@@ -48,12 +52,14 @@ def context(options: argparse.Namespace) -> ssl.SSLContext | None:
     return found
 
 
-async def serve(spec: LockdSpec) -> None:
+async def serve(spec: LockdSpec, *, while_stdin: bool = False) -> None:
     lockd = Lockd(spec)
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    if while_stdin:
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), at_end, task)
     try:
         await lockd.start()
         port = f" {lockd.port}" if spec.host is not None else ""
@@ -66,10 +72,18 @@ async def serve(spec: LockdSpec) -> None:
         await lockd.close()
 
 
+def at_end(task: asyncio.Task[None]) -> None:
+    """Nobody writes there: what can be read is the end."""
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        task.cancel()
+
+
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     try:
-        asyncio.run(serve(specification(arguments())))
+        options = arguments()
+        asyncio.run(serve(specification(options), while_stdin=options.while_stdin))
     except (StorageError, OSError, ValueError) as error:
         sys.stderr.write(f"lockd: {error}\n")
         return 1

@@ -1,0 +1,204 @@
+"""Mail services: from the schema to their specifications, and what they ask of pools and routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from l7lb.config import credentials
+from l7lb.config.schema_mail import Greylist, Login, Rate, ServerLogin, Smtp
+from l7lb.config.schema_route import Route
+from l7lb.config.scope import Scope
+from l7lb.model import KeyKind, PersistenceKind, PoolSpec, ServerSpec, ServiceSpec
+from l7lb.model_mail import (
+    Auth,
+    GreylistSpec,
+    LoginOptions,
+    PenaltySpec,
+    RateKey,
+    RateSpec,
+    ServerLoginSpec,
+    SmtpOptions,
+)
+from l7lb.scheduling.registry import key_of
+
+PORTS: Mapping[str, tuple[str, ...]] = {
+    "imap": ("imap",),
+    "pop3": ("pop3",),
+    "smtp": ("lmtp", "smtp"),
+}
+"""By protocol of the service: what its servers may speak, as in `ServerSpec.ports`."""
+ALPN: Mapping[str, tuple[str, ...]] = {
+    "http": ("http/1.1", "http/1.0"),
+    "imap": ("imap",),
+    "pop3": ("pop3",),
+    "smtp": (),
+}
+"""RFC 7301 names by protocol; the first is the default."""
+TUNNEL_IDLE_S = 35 * 60.0
+TUNNEL_IDLE_LEAST_S = 30 * 60.0
+"""RFC 9051 §5.4: what a server owes its clients."""
+TIMEOUTS: Mapping[str, Mapping[str, float]] = {
+    "http": {},
+    "imap": {"tunnel_idle": TUNNEL_IDLE_S},
+    "pop3": {"tunnel_idle": TUNNEL_IDLE_S},
+    "smtp": {"tunnel_idle": TUNNEL_IDLE_S, "keep_alive": 300.0},  # RFC 5321 §4.5.3.2.7
+}
+"""Defaults that are not those of HTTP."""
+KEYS = frozenset({KeyKind.SOURCE, KeyKind.ACCOUNT})
+"""What hashes and persistence can hang on."""
+OF_HTTP = (
+    "host",
+    "path",
+    "method",
+    "header",
+    "query",
+    "cookie",
+    "redirect",
+    "reply",
+    "rewrite",
+    "request_headers",
+    "response_headers",
+    "mirror",
+    "allow_connect",
+)
+"""Keys of a route."""
+WITHOUT_SECRET = frozenset({"EXTERNAL", "SCRAM-SHA-256"})
+"""Mechanisms that leave the director without a password to log in with."""
+
+
+# --------------------------------------------------------------------------- specifications
+
+
+def server_login(login: ServerLogin | None, scope: Scope) -> ServerLoginSpec | None:
+    if login is None:
+        return None
+    secret = credentials.referred(scope.at("secret"), login.secret)
+    return ServerLoginSpec(login.master, secret, login.separator or "")
+
+
+def login_options(login: Login, scope: Scope) -> LoginOptions:
+    if len(set(login.mechanisms)) < len(login.mechanisms):
+        scope.at("mechanisms").problem("a mechanism stands here twice")
+    penalty = login.penalty
+    return LoginOptions(
+        mechanisms=tuple(login.mechanisms),
+        secrets_in_clear=login.secrets_in_clear,
+        default_domain=(login.default_domain or "").lower(),
+        trusted=tuple(login.trusted),
+        max_sessions=login.max_sessions,
+        max_failures=login.max_failures,
+        penalty=PenaltySpec(
+            tuple(penalty.delays), penalty.window, (penalty.network.ipv4, penalty.network.ipv6)
+        ),
+        spread_s=login.spread,
+        hold_s=login.hold,
+    )
+
+
+def smtp_options(smtp: Smtp, scope: Scope) -> SmtpOptions:
+    if smtp.retry_max < smtp.retry:
+        scope.at("retry_max").problem("retry_max is shorter than retry")
+    return SmtpOptions(
+        host_name=smtp.host_name or "",
+        message_bytes=smtp.message,
+        max_recipients=smtp.max_recipients,
+        max_hops=smtp.max_hops,
+        auth=Auth(smtp.auth),
+        require_tls=smtp.require_tls,
+        xclient_from=tuple(smtp.xclient_from),
+        greylist=_greylist(smtp.greylist) if smtp.greylist else None,
+        rates=_rates(smtp.rates, smtp.auth, scope.at("rates")),
+        spool=smtp.spool,
+        retry_s=smtp.retry,
+        retry_max_s=smtp.retry_max,
+        give_up_s=smtp.give_up,
+        accept_unknown=smtp.accept_unknown,
+    )
+
+
+def _greylist(greylist: Greylist) -> GreylistSpec:
+    network = greylist.network
+    return GreylistSpec(greylist.delay, greylist.remember, (network.ipv4, network.ipv6))
+
+
+def _rates(rates: list[Rate], auth: str, scope: Scope) -> tuple[RateSpec, ...]:
+    found: list[RateSpec] = []
+    for index, rate in enumerate(rates):
+        spot = scope.at(index)
+        key = RateKey(rate.key)
+        if key is RateKey.ACCOUNT and auth == Auth.OFF:
+            spot.problem("nobody logs in: there is no account to count by", "set auth")
+        if any((key, rate.per) == (each.key, each.window_s) for each in found):
+            spot.problem(f"a rate of this time for each {key} stands here twice")
+        found.append(RateSpec(key, rate.count, rate.per))
+    return tuple(found)
+
+
+# --------------------------------------------------------------------------- routes
+
+
+def facts(protocol: str, auth: str) -> frozenset[str]:
+    """Of account and recipient, what routes can match."""
+    match protocol:
+        case "imap" | "pop3":
+            return frozenset({"account"})
+        case "smtp":
+            return frozenset({"recipient"} if auth == Auth.OFF else {"account", "recipient"})
+    return frozenset()
+
+
+def refuse_http(route: Route, protocol: str, scope: Scope) -> bool:
+    """Note what only HTTP knows; False: nothing."""
+    given = [key for key in OF_HTTP if key in route.model_fields_set]
+    for key in given:
+        scope.at(key).key_problem(f"'{key}' means nothing with {protocol}")
+    return bool(given)
+
+
+# --------------------------------------------------------------------------- pools
+
+
+def check_pools(service: ServiceSpec, pools: Mapping[str, PoolSpec], scope: Scope) -> None:
+    """Can the pools of a mail service serve it? Problems stand at the first route that uses one."""
+    seen: set[str] = set()
+    for route in service.routes:
+        for name in (name for name, _ in route.pools if name not in seen and name in pools):
+            seen.add(name)
+            for message, hint in _pool_faults(service, pools[name]):
+                scope.problems.add(route.place, message, hint)
+
+
+def _pool_faults(service: ServiceSpec, pool: PoolSpec) -> Iterator[tuple[str, str]]:
+    protocol, title = service.protocol, f"pool '{pool.name}'"
+    wanted = PORTS[protocol]
+    lacking = [server.name for server in pool.servers if not _speaks(server, wanted)]
+    if lacking:
+        hint = f"ports: {{{wanted[0]}: PORT}}"
+        yield f"{title} has no port for {' or '.join(wanted)} at {', '.join(lacking)}", hint
+    if pool.persistence and pool.persistence.kind is not PersistenceKind.HASH:
+        yield f"{title} has persistence by cookie, which {protocol} has not", "use account"
+    persistence = pool.persistence.key if pool.persistence else None
+    for key in (key_of(pool.scheduler), persistence):
+        if key is not None and key.kind not in KEYS:
+            yield f"{title} hangs on {key.kind}, which {protocol} has not", "use account"
+    unfit = WITHOUT_SECRET & set(service.login.mechanisms)
+    if pool.login is None and unfit and protocol != "smtp":
+        message = f"{', '.join(sorted(unfit))} leaves no password to log in with at {title}"
+        yield message, "give the pool a login, or leave the mechanism out"
+
+
+def _speaks(server: ServerSpec, protocols: tuple[str, ...]) -> bool:
+    return any(server.port(each) for each in protocols)
+
+
+def needs_directory(service: ServiceSpec, pools: Mapping[str, PoolSpec]) -> str:
+    """Why a service cannot be without a directory of accounts; empty: it can."""
+    if service.protocol == "http":
+        return ""
+    if service.protocol == "smtp":
+        if service.smtp.auth is not Auth.OFF:
+            return "clients log in"
+        return "" if service.smtp.accept_unknown else "recipients are looked up"
+    used = (pools.get(name) for route in service.routes for name, _ in route.pools)
+    entered = next((pool.name for pool in used if pool and pool.login), None)
+    return f"pool '{entered}' is entered as master user" if entered else ""

@@ -1,0 +1,114 @@
+"""A worker's mail: office and plugs, made when the rules file has a mail service and kept in step
+with it.
+
+Owns the choice of adapters: which directory and which store are opened. Must not know sessions.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+from l7lb.accounts import Directory
+from l7lb.director.store import engine_of
+from l7lb.directory.opened import open_directory
+from l7lb.mail.login.plug import LoginPlug
+from l7lb.mail.login.words import IMAP, POP3
+from l7lb.mail.office import Office, OfficeSpec
+from l7lb.model import ClusterSpec
+from l7lb.model_directory import DirectorySpec
+from l7lb.model_store import StoreSpec
+from l7lb.net.engine import Engine
+from l7lb.net.plug import Plug
+from l7lb.ports import SystemClock
+from l7lb_storage.engine import Engine as StoreEngine
+
+PROTOCOLS = ("imap", "pop3", "smtp")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a new rules file asks for, opened as far as that can fail."""
+
+    spec: ClusterSpec
+    directory: Directory | None
+    """New, or None when it is the old one that stays."""
+    store: StoreEngine | None
+
+
+class MailRoom:
+    """`prepare`, then let the engine apply the file, then `take`."""
+
+    def __init__(self, engine: Engine, plugs: dict[str, Plug], secret: bytes) -> None:
+        self._engine = engine
+        self._plugs = plugs
+        self._secret = secret
+        self._office: Office | None = None
+        self._logins: list[LoginPlug] = []
+        self._directory: DirectorySpec | None = None
+        self._store: StoreSpec | None = None
+
+    def prepare(self, spec: ClusterSpec) -> Prepared:
+        """Raises ValueError or OSError, and L7lbError for a directory that cannot be used;
+        nothing has changed then."""
+        if not _has_mail(spec):
+            return Prepared(spec, None, None)
+        if self._office is None:
+            self._open()
+        new_store = spec.store if spec.store != self._store else None
+        store = None if new_store is None else engine_of(new_store)
+        new_directory = spec.directory if spec.directory != self._directory else None
+        directory = None if new_directory is None else open_directory(new_directory).directory
+        return Prepared(spec, directory, store)
+
+    def _open(self) -> None:
+        engine = self._engine
+        holder = f"{socket.gethostname()}/{os.getpid()}"
+        office = self._office = Office(
+            OfficeSpec(holder, self._secret, engine.pools, SystemClock(), engine.random)
+        )
+        self._logins = [LoginPlug(dialect, office) for dialect in (IMAP, POP3)]
+        self._plugs.update({plug.dialect.name: plug for plug in self._logins})
+
+    def drop(self, prepared: Prepared) -> None:
+        """The engine has refused the file."""
+        if self._office is not None and prepared.directory is not None:
+            self._office.spawn(prepared.directory.close())
+
+    def take(self, prepared: Prepared) -> None:
+        """The engine has taken the file."""
+        office, spec = self._office, prepared.spec
+        if office is None:
+            return
+        if prepared.directory is not None or spec.directory is None:
+            office.set_directory(prepared.directory)
+        if prepared.store is not None or spec.store is None:
+            office.set_store(prepared.store)
+        self._directory, self._store = spec.directory, spec.store
+        for plug in self._logins:
+            plug.want(_pools_of(spec, plug.dialect.name))
+
+    def state(self) -> dict[str, object]:
+        """For status: JSON values; empty without mail."""
+        return {} if self._office is None else {"mail": self._office.state()}
+
+    async def close(self) -> None:
+        """After the engine: the last sessions still give back what they hold."""
+        if self._office is not None:
+            await self._office.close()
+
+
+def _has_mail(spec: ClusterSpec) -> bool:
+    return any(service.protocol in PROTOCOLS for service in spec.services.values())
+
+
+def _pools_of(spec: ClusterSpec, protocol: str) -> tuple[str, ...]:
+    names = [
+        name
+        for service in spec.services.values()
+        if service.protocol == protocol
+        for route in service.routes
+        for name, _ in route.pools
+    ]
+    return tuple(dict.fromkeys(names))

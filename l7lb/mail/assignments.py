@@ -1,0 +1,289 @@
+"""Which server an account has: the directory's word, else weighted rendezvous, fixed in the store.
+
+Owns the record and its one way of change: whoever finds another record than the one that he looked
+at begins anew. So all directors agree, also while they do not see the same servers. Must not know
+protocols, sessions or how a directory is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from l7lb.errors import MigrationRefused
+from l7lb.mail.migration.record import RECORDS, Record, decoded
+from l7lb_storage import ABSENT, Changed, Item, Reset, StorageError, Store
+
+ASSIGNED = "mail/assigned/"
+MOVING = "mail/moving/"
+PREFIX = "mail/"
+KEEP_S = 900.0
+"""How long an assignment outlives its last session, as long as Dovecot's director did."""
+ATTEMPTS = 8
+UNKNOWN = -1
+"""Kicks of a record that is a guess, made without the store."""
+log = logging.getLogger("l7lb.mail")
+
+
+class Servers(Protocol):
+    """What is asked of a pool."""
+
+    name: str
+
+    def keeps(self, name: str) -> bool: ...
+    def propose(self, account: bytes) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """An account's record in one pool."""
+
+    server: str
+    hold_until_s: float = 0.0
+    """Wall clock: logins wait until then, while the server before lets go."""
+    kicks: int = 0
+    """Grows when all sessions of the account shall end."""
+
+    def encode(self) -> bytes:
+        return json.dumps([self.server, self.hold_until_s, self.kicks]).encode()
+
+
+def decode(value: bytes) -> Assignment | None:
+    """None for what another version may have written."""
+    try:
+        server, hold_until_s, kicks = json.loads(value)
+        return Assignment(str(server), float(hold_until_s), int(kicks))
+    except (ValueError, TypeError):
+        return None
+
+
+Key = tuple[str, str]
+"""Pool and account."""
+
+
+def store_key(pool: str, account: str) -> str:
+    return f"{ASSIGNED}{pool}/{account}"
+
+
+async def change(
+    store: Store, key: Key, edit: Callable[[Assignment | None], Assignment | None]
+) -> Assignment | None:
+    """Write what `edit` makes of the present record; None: leave it. Returns what holds then.
+
+    Raises StorageError.
+    """
+    name = store_key(*key)
+    for _ in range(ATTEMPTS):
+        item = await store.get(name)
+        present = None if item is None else decode(item.value)
+        wanted = edit(present)
+        if wanted is None or wanted == present:
+            return present
+        revision = ABSENT if item is None else item.revision
+        if await store.swap(name, wanted.encode(), revision, keep_s=KEEP_S):
+            return wanted
+    raise StorageError(f"{name} changes all the time")
+
+
+def moved(server: str, hold_s: float) -> Callable[[Assignment | None], Assignment]:
+    """For `change`: to this server; logins wait, sessions that are elsewhere end."""
+
+    def edit(present: Assignment | None) -> Assignment:
+        kicks = 0 if present is None else present.kicks
+        if present is not None and present.server == server:
+            return present
+        return Assignment(server, time.time() + hold_s, kicks + 1)
+
+    return edit
+
+
+def kicked(present: Assignment | None) -> Assignment | None:
+    """For `change`: all sessions end, the server stays."""
+    return None if present is None else replace(present, kicks=present.kicks + 1)
+
+
+class Assignments:
+    """A copy of all records, fed by a watch, and the way to make new ones.
+
+    Works on without the store, by what it knows and by rendezvous, and says so in `is_blind`.
+    """
+
+    def __init__(self, on_change: Callable[[Key, Assignment | None], None]) -> None:
+        self._on_change = on_change
+        self._known: dict[Key, tuple[Assignment, int]] = {}
+        self._moving: set[str] = set()
+        self._migrated: dict[str, Record] = {}
+        """What is remembered of the directory may still name the server before."""
+        self._moved = asyncio.Event()
+        """Set anew whenever a mark has gone."""
+        self._store: Store | None = None
+        self.is_blind = True
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def known(self, key: Key) -> Assignment | None:
+        found = self._known.get(key)
+        return None if found is None else found[0]
+
+    # ------------------------------------------------------------------ asking
+
+    async def of(self, account: str, pool: Servers, home: str | None) -> Assignment | None:
+        """The account's record in this pool, new if need be. Its server may be away; None: there
+        is none to be had.
+
+        `home`: the server that the directory names; no other will do then.
+        """
+        key = (pool.name, account)
+        if account in self._migrated:
+            home = self._migrated[account].home(home)
+        known = self.known(key)
+        if known is not None and self._holds(known, pool, home):
+            return known
+        proposed = home or pool.propose(account.encode())
+        wanted = None if proposed is None else Assignment(proposed, kicks=UNKNOWN)
+        store = self._store
+        if wanted is None or store is None:
+            return wanted
+        try:
+            return await self._settled(store, key, pool, home)
+        except StorageError as error:
+            self._blind(error)
+            return wanted
+
+    async def _settled(
+        self, store: Store, key: Key, pool: Servers, home: str | None
+    ) -> Assignment | None:
+        def edit(present: Assignment | None) -> Assignment | None:
+            if present is not None and self._holds(present, pool, home):
+                return present
+            server = home or pool.propose(key[1].encode())
+            if server is None:
+                return present
+            kicks = 0 if present is None else present.kicks + 1
+            return Assignment(server, 0.0, kicks)
+
+        found = await change(store, key, edit)
+        if found is not None:
+            self._known[key] = (found, 0)  # the watch soon says which revision
+        return found
+
+    @staticmethod
+    def _holds(present: Assignment, pool: Servers, home: str | None) -> bool:
+        if home is not None:
+            return present.server == home
+        return pool.keeps(present.server)
+
+    async def settle_moves(self, key: Key, limit_s: float) -> bool:
+        """Wait while the account moves. False: it still does after `limit_s`."""
+        try:
+            async with asyncio.timeout(limit_s):
+                while key[1] in self._moving:
+                    await self._moved.wait()
+                known = self.known(key)
+                if known is not None and (left_s := known.hold_until_s - time.time()) > 0:
+                    await asyncio.sleep(min(left_s, limit_s))
+        except TimeoutError:
+            return False
+        return True
+
+    # ------------------------------------------------------------------ changing
+
+    async def move(self, key: Key, server: str, hold_s: float) -> None:
+        """Raises StorageError; Unavailable, too, while there is no store."""
+        if self._store is None:
+            raise StorageError("the store is away")
+        await change(self._store, key, moved(server, hold_s))
+
+    async def refresh(self, key: Key) -> None:
+        """A session of it lives: its record shall not go. Failures are of no consequence yet."""
+        store, known = self._store, self._known.get(key)
+        if store is None or known is None or not known[1]:
+            return
+        try:
+            await store.swap(store_key(*key), known[0].encode(), known[1], keep_s=KEEP_S)
+        except StorageError as error:
+            self._blind(error)
+
+    # ------------------------------------------------------------------ following
+
+    async def follow(self, store: Store) -> None:
+        """For ever. Raises StorageError."""
+        try:
+            async with store.watch(PREFIX) as events:
+                async for event in events:
+                    self._store = store
+                    self.is_blind = False
+                    if isinstance(event, Reset):
+                        self._reset(event.items)
+                    else:
+                        self._changed(event)
+        finally:
+            self._store = None
+            self.is_blind = True
+
+    def _reset(self, items: tuple[Item, ...]) -> None:
+        there = {item.key for item in items}
+        for gone in [key for key in self._known if store_key(*key) not in there]:
+            self._forget(gone)
+        self._moving = {name.removeprefix(MOVING) for name in there if name.startswith(MOVING)}
+        self._migrated.clear()
+        self._wake()
+        for item in items:
+            self._take(item)
+
+    def _changed(self, event: Changed) -> None:
+        if event.item is not None:
+            self._take(event.item)
+        elif event.key.startswith(MOVING):
+            self._moving.discard(event.key.removeprefix(MOVING))
+            self._wake()
+        else:
+            self._migrated.pop(event.key.removeprefix(RECORDS), None)
+            self._forget(_key(event.key))
+
+    def _take(self, item: Item) -> None:
+        if item.key.startswith(MOVING):
+            account = item.key.removeprefix(MOVING)
+            self._moving.add(account)
+            for moving in [key for key in self._known if key[1] == account]:
+                self._on_change(moving, None)
+            return
+        if item.key.startswith(RECORDS):
+            self._learn(item)
+            return
+        key, assignment = _key(item.key), decode(item.value)
+        if key is None or assignment is None:
+            return
+        self._known[key] = (assignment, item.revision)
+        self._on_change(key, assignment)
+
+    def _learn(self, item: Item) -> None:
+        with suppress(MigrationRefused):  # another version wrote it
+            self._migrated[item.key.removeprefix(RECORDS)] = decoded(item.value)
+
+    def _forget(self, key: Key | None) -> None:
+        if key is not None:
+            self._known.pop(key, None)
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    def _blind(self, error: StorageError) -> None:
+        if not self.is_blind:
+            self.is_blind = True
+            log.warning("accounts are assigned without the store", extra={"reason": str(error)})
+
+
+def _key(name: str) -> Key | None:
+    if not name.startswith(ASSIGNED):
+        return None
+    pool, slash, account = name.removeprefix(ASSIGNED).partition("/")
+    return (pool, account) if slash else None

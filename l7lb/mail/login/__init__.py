@@ -1,0 +1,1 @@
+"""IMAP and POP3: from the greeting to the relay."""

@@ -1,0 +1,188 @@
+"""What all mail sessions of one worker share: directory, store, assignments, live sessions.
+
+Owns the connections to both and the chores: it follows assignments, keeps those of live sessions,
+moves accounts off servers that drain. A reload changes it in place. Must not know protocols.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+
+from l7lb.accounts import Directory
+from l7lb.errors import DirectoryAway
+from l7lb.mail.assignments import KEEP_S, Assignments
+from l7lb.mail.penalties import Penalties
+from l7lb.mail.sessions import Sessions
+from l7lb.pool.pool import Pool
+from l7lb.pool.server import Admin
+from l7lb.ports import Clock
+from l7lb_storage import Lock, Mode, Node, SessionSpec, StorageError, Store
+from l7lb_storage.engine import Engine
+
+CHORES_S = 1.0
+MOVES_A_CHORE = 50
+"""Accounts that a worker moves off a draining server in one go."""
+PAUSE_S = (0.2, 5.0)
+MAILDROP = "mail/pop3/"
+"""Before the account: held EX by the director for as long as a POP3 session lasts."""
+log = logging.getLogger("l7lb.mail")
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeSpec:
+    """What a worker gives. `holder` names it in locks; `secret` is the cluster's."""
+
+    holder: str
+    secret: bytes
+    pools: Mapping[str, Pool]
+    clock: Clock
+    random: Callable[[], float]
+    hold_s: float = 5.0
+    """Logins of an account that moves wait so long for the server before to let go."""
+    ttl_s: float = 15.0
+    """Of the lease that maildrops are locked under."""
+
+
+class Office:
+    """`set_directory` and `set_store` at the start and whenever they change; `close` at the end."""
+
+    def __init__(self, spec: OfficeSpec) -> None:
+        self.spec = spec
+        self.sessions = Sessions(spec.clock)
+        self.assignments = Assignments(self.sessions.assigned)
+        self.penalties = Penalties(spec.clock)
+        self.directory: Directory | None = None
+        self.store: Store | None = None
+        """None: there is none, or it is away."""
+        self._node: Node | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refreshed_s = spec.clock.now()
+        self._chores = asyncio.create_task(self._work(), name="mail chores")
+
+    # ------------------------------------------------------------------ for sessions
+
+    def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """In the background; what it raises is logged."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a mail session failed", exc_info=error)
+
+    def asked(self) -> Directory:
+        """Raises DirectoryAway where the rules file names none."""
+        if self.directory is None:
+            raise DirectoryAway("there is no directory")
+        return self.directory
+
+    async def lock_maildrop(self, account: str) -> Lock:
+        """Raises NotGranted when another session has it, else StorageError."""
+        if self._node is None:
+            raise StorageError("the store is away")
+        return await self._node.session.acquire(MAILDROP + account, Mode.EX, try_only=True)
+
+    # ------------------------------------------------------------------ what it works with
+
+    def set_directory(self, directory: Directory | None) -> None:
+        """The one before is closed; look-ups under way there end with DirectoryAway."""
+        old, self.directory = self.directory, directory
+        if old is not None:
+            self.spawn(old.close())
+
+    def set_store(self, engine: Engine | None) -> None:
+        """Not opened yet. Locks that are held under the one before go with it."""
+        old, self._following = self._following, None
+        if old is not None:
+            old.cancel()
+        if engine is not None:
+            self._following = asyncio.create_task(self._follow(engine, old), name="mail store")
+
+    async def _follow(self, engine: Engine, old: asyncio.Task[None] | None) -> None:
+        if old is not None:
+            await asyncio.wait([old])
+        pause_s = PAUSE_S[0]
+        while True:
+            try:
+                await self._connected(engine)
+            except (StorageError, OSError) as error:
+                if pause_s == PAUSE_S[0]:
+                    log.warning("the store is away", extra={"reason": str(error)})
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, PAUSE_S[1])
+
+    async def _connected(self, engine: Engine) -> None:
+        store = Store(engine)
+        try:
+            await engine.open()
+            async with Node(engine, SessionSpec(self.spec.holder, self.spec.ttl_s)) as node:
+                node.on_session(lambda session: session.on_lost(lambda _: self._lost()))
+                self._node, self.store = node, store
+                await self.assignments.follow(store)
+        finally:
+            self._node = self.store = None
+            await store.close()
+            await engine.close()
+
+    def _lost(self) -> None:
+        """The lease is over, and with it every maildrop that was locked."""
+        for key in [*self.sessions.keys]:
+            holders = [each for each in self.sessions.of(key) if each.is_locked]
+            self.sessions.end_all("the maildrop's lock is lost", holders)
+
+    # ------------------------------------------------------------------ chores
+
+    async def _work(self) -> None:
+        while True:
+            await asyncio.sleep(CHORES_S)
+            try:
+                await self._refresh()
+                await self._hand_over()
+            except StorageError as error:
+                log.info("the store is away", extra={"reason": str(error)})
+
+    async def _refresh(self) -> None:
+        now_s = self.spec.clock.now()
+        if now_s - self._refreshed_s < KEEP_S / 3:
+            return
+        self._refreshed_s = now_s
+        for key in [*self.sessions.keys]:
+            await self.assignments.refresh(key)
+
+    async def _hand_over(self) -> None:
+        """Accounts on servers that drain get another one, some at a time."""
+        for pool in [*self.spec.pools.values()]:
+            for server in pool.servers:
+                if server.admin is not Admin.DRAIN:
+                    continue
+                for key in self.sessions.movable(pool.name, server.name)[:MOVES_A_CHORE]:
+                    target = pool.propose(key[1].encode())
+                    if target is not None and target != server.name:
+                        await self.assignments.move(key, target, self.spec.hold_s)
+
+    # ------------------------------------------------------------------ the end
+
+    def state(self) -> dict[str, object]:
+        """For status: JSON values."""
+        return {
+            "sessions": len(self.sessions),
+            "assignments": len(self.assignments),
+            "store": "away" if self.store is None else "answers",
+            "directory": None if self.directory is None else dict(self.directory.state()),
+        }
+
+    async def close(self) -> None:
+        following, directory = self._following, self.directory
+        tasks = [self._chores, *self._tasks, *([following] if following else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if directory is not None:
+            await directory.close()

@@ -1,0 +1,106 @@
+"""The live sessions of one worker: by account, by server, and how they are let go.
+
+Owns the index and the pace of farewells. Must not know protocols: a session is what can be ended.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from typing import Protocol
+
+from l7lb.mail.assignments import UNKNOWN, Assignment, Key
+from l7lb.ports import Clock
+
+WINDOW_S = 1.0
+FEW = 10
+"""So many sessions of one server may end in a second before it looks like the server's end."""
+
+
+class Live(Protocol):
+    """A session that has an account and a server."""
+
+    key: Key
+    source: str
+    assignment: Assignment
+    is_fixed: bool
+    """Does the directory name its server?"""
+
+    @property
+    def is_locked(self) -> bool:
+        """Does it hang on a lock?"""
+
+    def end(self, reason: str) -> None:
+        """Let the client go now; `leave` follows."""
+
+
+class Sessions:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._by_key: dict[Key, list[Live]] = {}
+        self._by_server: dict[tuple[str, str], set[Live]] = defaultdict(set)
+        self._ended: dict[tuple[str, str], deque[float]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_key.values()))
+
+    @property
+    def keys(self) -> Iterable[Key]:
+        """Of all accounts that have one."""
+        return self._by_key
+
+    def count(self, key: Key, source: str) -> int:
+        """Sessions of this account from this address."""
+        return sum(each.source == source for each in self._by_key.get(key, ()))
+
+    def of(self, key: Key) -> list[Live]:
+        return [*self._by_key.get(key, ())]
+
+    def enter(self, session: Live) -> None:
+        self._by_key.setdefault(session.key, []).append(session)
+        self._by_server[session.key[0], session.assignment.server].add(session)
+
+    def leave(self, session: Live) -> None:
+        """Safe to call for one that has left."""
+        present = self._by_key.get(session.key, [])
+        if session not in present:
+            return
+        present.remove(session)
+        if not present:
+            del self._by_key[session.key]
+        place = (session.key[0], session.assignment.server)
+        self._by_server[place].discard(session)
+        if not self._by_server[place]:
+            del self._by_server[place]
+
+    def assigned(self, key: Key, assignment: Assignment | None) -> None:
+        """The account's record is this now (None: it moves): sessions that stand against it
+        end."""
+        for session in self.of(key):
+            held = session.assignment
+            if assignment is None:
+                session.end("the account moves")
+            elif held.server != assignment.server:
+                session.end("the account has moved")
+            elif held.kicks == UNKNOWN:
+                session.assignment = assignment
+            elif held.kicks < assignment.kicks:
+                session.end("kicked")
+
+    def movable(self, pool: str, server: str) -> list[Key]:
+        """Accounts with a session there that may be given another server."""
+        there = self._by_server.get((pool, server), ())
+        return list({each.key for each in there if not each.is_fixed})
+
+    def end_all(self, reason: str, chosen: Iterable[Live]) -> None:
+        for session in [*chosen]:
+            session.end(reason)
+
+    def delay_s(self, pool: str, server: str, spread_s: float, chance: float) -> float:
+        """How long to keep a client whose server has just closed: one of many waits, so that they
+        do not all come back at once. `chance`: evenly from [0, 1)."""
+        now_s = self._clock.now()
+        ended = self._ended.setdefault((pool, server), deque(maxlen=FEW))
+        is_many = len(ended) == FEW and now_s - ended[0] < WINDOW_S
+        ended.append(now_s)
+        return spread_s * chance if is_many else 0.0

@@ -1,0 +1,89 @@
+"""The index of live sessions: whose, where, and who is let go."""
+
+from __future__ import annotations
+
+from l7lb.mail.assignments import UNKNOWN, Assignment
+from l7lb.mail.sessions import FEW, Sessions
+from l7lb.ports import ManualClock
+
+KEY = ("mail", "alice")
+
+
+class One:
+    def __init__(self, sessions: Sessions, assignment: Assignment, source: str = "a") -> None:
+        self.key = KEY
+        self.source = source
+        self.assignment = assignment
+        self.is_fixed = False
+        self.is_locked = False
+        self.ended = ""
+        self._sessions = sessions
+        sessions.enter(self)
+
+    def end(self, reason: str) -> None:
+        self.ended = reason
+        self._sessions.leave(self)
+
+
+def test_they_are_counted_by_account_and_address() -> None:
+    sessions = Sessions(ManualClock())
+    found = [One(sessions, Assignment("m1"), source) for source in "aab"]
+    assert [sessions.count(KEY, source) for source in "abc"] == [2, 1, 0]
+    assert len(sessions) == 3
+    for each in found:
+        sessions.leave(each)
+        sessions.leave(each)
+    assert len(sessions) == 0
+    assert [*sessions.keys] == []
+    assert sessions.movable("mail", "m1") == []
+
+
+def test_a_new_server_ends_those_on_the_old_one_only() -> None:
+    sessions = Sessions(ManualClock())
+    old = One(sessions, Assignment("m1", kicks=1))
+    new = One(sessions, Assignment("m2", kicks=2))
+    sessions.assigned(KEY, Assignment("m2", kicks=2))
+    assert (old.ended, new.ended) == ("the account has moved", "")
+
+
+def test_a_kick_ends_all_that_were_there_before_it() -> None:
+    sessions = Sessions(ManualClock())
+    before = One(sessions, Assignment("m1", kicks=1))
+    after = One(sessions, Assignment("m1", kicks=2))
+    sessions.assigned(KEY, Assignment("m1", kicks=2))
+    assert (before.ended, after.ended) == ("kicked", "")
+
+
+def test_a_guess_that_was_right_becomes_the_record() -> None:
+    """A session that was let in without the store is not kicked when that is back."""
+    sessions = Sessions(ManualClock())
+    guessed = One(sessions, Assignment("m1", kicks=UNKNOWN))
+    sessions.assigned(KEY, Assignment("m1", kicks=7))
+    assert (guessed.ended, guessed.assignment.kicks) == ("", 7)
+    sessions.assigned(KEY, Assignment("m1", kicks=8))
+    assert guessed.ended == "kicked"
+
+
+def test_an_account_that_moves_has_no_sessions() -> None:
+    sessions = Sessions(ManualClock())
+    one = One(sessions, Assignment("m1"))
+    sessions.assigned(KEY, None)
+    assert one.ended == "the account moves"
+
+
+def test_whose_server_the_directory_names_is_not_movable() -> None:
+    sessions = Sessions(ManualClock())
+    one = One(sessions, Assignment("m1"))
+    assert sessions.movable("mail", "m1") == [KEY]
+    one.is_fixed = True
+    assert sessions.movable("mail", "m1") == []
+
+
+def test_many_that_end_together_are_let_go_one_by_one() -> None:
+    clock = ManualClock()
+    sessions = Sessions(clock)
+    delays = [sessions.delay_s("mail", "m1", 10.0, 0.5) for _ in range(FEW + 2)]
+    assert delays == [0.0] * FEW + [5.0, 5.0]
+    assert sessions.delay_s("mail", "m2", 10.0, 0.5) == 0.0
+    clock.advance(1.0)
+    assert sessions.delay_s("mail", "m1", 10.0, 0.5) == 0.0

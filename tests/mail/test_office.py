@@ -1,0 +1,133 @@
+"""What sessions of a worker share: the store's coming and going, locks, chores, directories."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from l7lb.errors import DirectoryAway
+from l7lb.mail.assignments import Assignment
+from l7lb.mail.office import Office, OfficeSpec
+from l7lb.ports import SystemClock
+from l7lb_storage import MemoryEngine, NotGranted, StorageError, World
+
+KEY = ("mail", "alice@example.org")
+
+
+async def hears(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+def office_of(name: str) -> Office:
+    chance = random.Random(1).random
+    return Office(OfficeSpec(name, b"s" * 32, {}, SystemClock(), chance, ttl_s=1.0))
+
+
+@pytest.fixture
+async def office() -> AsyncIterator[Office]:
+    made = office_of("one")
+    yield made
+    await made.close()
+
+
+class Locked:
+    """A session that holds a maildrop."""
+
+    def __init__(self, office: Office) -> None:
+        self.key = KEY
+        self.source = "192.0.2.1"
+        self.assignment = Assignment("m1")
+        self.is_fixed = False
+        self.is_locked = True
+        self.ended = ""
+        self._office = office
+        office.sessions.enter(self)
+
+    def end(self, reason: str) -> None:
+        self.ended = reason
+        self._office.sessions.leave(self)
+
+
+async def test_one_maildrop_one_session(office: Office) -> None:
+    world = World()
+    other = office_of("other")
+    for each in (office, other):
+        each.set_store(MemoryEngine(world))
+    await hears(lambda: office.store and other.store)
+    lock = await office.lock_maildrop("alice")
+    with pytest.raises(NotGranted):
+        await other.lock_maildrop("alice")
+    await lock.release()
+    await (await other.lock_maildrop("alice")).release()
+    await other.close()
+
+
+async def test_a_lease_that_is_lost_ends_those_who_hold_maildrops(office: Office) -> None:
+    engine = MemoryEngine(World())
+    office.set_store(engine)
+    await hears(lambda: office.store)
+    lock = await office.lock_maildrop("alice")
+    session = Locked(office)
+    await engine.close_lease(lock.claim.lease)
+    await hears(lambda: session.ended)
+    assert session.ended == "the maildrop's lock is lost"
+    await hears(lambda: office.store)  # and another lease is there
+
+
+async def test_without_a_store_there_are_no_locks(office: Office) -> None:
+    with pytest.raises(StorageError):
+        await office.lock_maildrop("alice")
+    assert office.state()["store"] == "away"
+
+
+async def test_another_store_takes_the_place_of_the_first(office: Office) -> None:
+    office.set_store(MemoryEngine(World()))
+    await hears(lambda: office.store)
+    first = office.store
+    office.set_store(MemoryEngine(World()))
+    await hears(lambda: office.store not in (None, first))
+    office.set_store(None)
+    await hears(lambda: office.store is None)
+    assert office.assignments.is_blind
+
+
+async def test_without_a_directory_nobody_is_asked(office: Office) -> None:
+    with pytest.raises(DirectoryAway):
+        office.asked()
+    assert office.state()["directory"] is None
+
+
+class Closing:
+    closed = False
+
+    def state(self) -> dict[str, object]:
+        return {"kind": "test"}
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_a_directory_is_closed_when_another_comes(office: Office) -> None:
+    first, second = Closing(), Closing()
+    office.set_directory(first)  # type: ignore[arg-type]
+    assert office.state()["directory"] == {"kind": "test"}
+    office.set_directory(second)  # type: ignore[arg-type]
+    await hears(lambda: first.closed)
+    await office.close()
+    assert second.closed
+
+
+async def test_what_fails_in_the_background_is_logged(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails() -> None:
+        raise RuntimeError("broken")
+
+    task = office.spawn(fails())
+    await asyncio.wait([task])
+    await hears(lambda: "a mail session failed" in caplog.text)
