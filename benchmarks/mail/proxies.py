@@ -103,7 +103,7 @@ class MailProxy:
         return sum(map(procfs.cpu_s, self.processes()))
 
     def pss_bytes(self) -> int:
-        return sum(map(procfs.pss_bytes, self.processes()))
+        return sum(map(_pss_bytes, self.processes()))
 
     def wait_ready(self) -> None:
         """Until it lets somebody in. RuntimeError: it never does."""
@@ -131,6 +131,14 @@ class MailProxy:
         for pid in children:  # perdition leaves its sessions alone
             with suppress(ProcessLookupError):
                 os.kill(pid, 15)
+
+
+def _pss_bytes(pid: int) -> int:
+    """Nothing for a process that has just ended."""
+    try:
+        return procfs.pss_bytes(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def _children(pid: int) -> list[int]:
