@@ -36,6 +36,7 @@ HOT = [
     "protocols/l7lb_protocols/login/client_side.py",
     "protocols/l7lb_protocols/login/events.py",
     "protocols/l7lb_protocols/login/lines.py",
+    "protocols/l7lb_protocols/login/origin.py",
     "protocols/l7lb_protocols/login/server_side.py",
     "protocols/l7lb_protocols/login/states.py",
     "protocols/l7lb_protocols/imap/arguments.py",
@@ -47,6 +48,10 @@ HOT = [
     "protocols/l7lb_protocols/imap/render.py",
     "protocols/l7lb_protocols/imap/responses.py",
     "protocols/l7lb_protocols/imap/server_side.py",
+    "protocols/l7lb_protocols/sasl/client.py",
+    "protocols/l7lb_protocols/sasl/encoding.py",
+    "protocols/l7lb_protocols/sasl/names.py",
+    "protocols/l7lb_protocols/sasl/offer.py",
     "l7lb/ports.py",
     "l7lb/scheduling/lc.py",
     "l7lb/pool/budget.py",
@@ -70,7 +75,10 @@ HOT = [
     "l7lb/net/driver.py",
     "l7lb/net/upstream.py",
     "l7lb/mail/login/admission.py",
+    "l7lb/mail/login/plug.py",
     "l7lb/mail/login/session.py",
+    "l7lb/mail/sessions.py",
+    "l7lb/mail/assignments.py",
 ]
 """Ordinary code, compiled with every check of Python in place."""
 

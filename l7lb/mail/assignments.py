@@ -175,6 +175,9 @@ class Assignments:
 
     async def settle_moves(self, key: Key, limit_s: float) -> bool:
         """Wait while the account moves. False: it still does after `limit_s`."""
+        known = self.known(key)
+        if key[1] not in self._moving and (known is None or known.hold_until_s <= time.time()):
+            return True
         try:
             async with asyncio.timeout(limit_s):
                 while key[1] in self._moving:
