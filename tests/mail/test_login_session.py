@@ -325,3 +325,19 @@ def test_the_rig_has_servers_by_name() -> None:
     assert scripted_pool(1).servers[0] == ServerSpec(
         "m1", Address("127.0.0.1", 1), ports=(("imap", 1),)
     )
+
+
+class Broken(Away):
+    async def verify(self, name: str, password: bytes) -> object:
+        raise RuntimeError("nobody thought of this")
+
+
+async def test_a_fault_of_ours_ends_the_session(caplog: pytest.LogCaptureFixture) -> None:
+    """Its client is not left waiting, and others are served."""
+    async with ImapScript() as server:
+        directory: Directory = Broken()  # type: ignore[assignment]
+        async with rig_of(server, directory=directory, login=MASTER_LOGIN) as rig:
+            async with talking(rig) as talk:
+                talk.writer.write(LOGIN)
+                assert await talk.ended()
+    assert "nobody thought of this" in caplog.text

@@ -173,7 +173,15 @@ class LoginSession(Session):
     def _ask(self, work: Coroutine[object, object, None]) -> None:
         """One question at a time; the dialogue reads no further until it has the answer."""
         self.driver.phase(PHASE_NONE)
-        self._task = self.office.spawn(self._guarded(work))
+        task = self._task = self.office.spawn(self._guarded(work))
+        task.add_done_callback(self._decided)
+
+    def _decided(self, task: asyncio.Task[None]) -> None:
+        """A question that failed for a reason that nobody foresaw ends the session: its client
+        must not wait for ever. The office has logged it."""
+        if not task.cancelled() and task.exception() is not None:
+            self.flags += "S"
+            self._finish(OUTCOME_CANCELLED)
 
     async def _guarded(self, work: Coroutine[object, object, None]) -> None:
         try:
