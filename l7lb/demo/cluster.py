@@ -18,8 +18,8 @@ from l7lb.demo.mail_rules import MailServer, MailSpec
 from l7lb.demo.processes import Processes
 from l7lb.demo.rules import PORTS, OriginSpec, nginx_text, plan, rules_text
 
-PREFERRED = (8080, 1143, 1110)
-"""For HTTP, IMAP and POP3."""
+PREFERRED = (8080, 1143, 1110, 1025)
+"""For HTTP, IMAP, POP3 and SMTP."""
 READY_S = 30.0
 POLL_S = 0.05
 DIRECTOR = "director"

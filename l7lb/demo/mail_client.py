@@ -37,13 +37,14 @@ class Inbox:
 
 
 def send(address: tuple[str, int], recipients: Sequence[str], subject: str) -> None:
-    """One message to each, by LMTP (RFC 2033). Raises `MailFailed`."""
+    """One message to all of them. Raises `MailFailed` when any is refused."""
     try:
-        with smtplib.LMTP(*address, local_hostname=DOMAIN) as client:
-            for recipient in recipients:  # smtplib knows one answer for a message, LMTP has many
-                client.sendmail(SENDER, recipient, text(subject, recipients))
+        with smtplib.SMTP(*address, local_hostname=DOMAIN, timeout=DEADLINE_S) as client:
+            refused = client.sendmail(SENDER, recipients, text(subject, recipients))
     except (smtplib.SMTPException, OSError) as error:
-        raise MailFailed(f"send: {type(error).__name__} {error}") from error
+        raise MailFailed(f"smtp: {type(error).__name__} {error}") from error
+    if refused:
+        raise MailFailed(f"smtp: {refused}")
 
 
 def text(subject: str, recipients: Sequence[str]) -> str:

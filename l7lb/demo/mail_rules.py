@@ -30,11 +30,12 @@ class MailServer:
 
 @dataclass(frozen=True, slots=True)
 class MailSpec:
-    """`imap` and `pop3` are the director's ports."""
+    """`imap`, `pop3` and `smtp` are the director's ports."""
 
     directory: Path
     imap: int
     pop3: int
+    smtp: int
     servers: tuple[MailServer, ...]
 
     @property
@@ -72,6 +73,13 @@ SERVICE = """\
     login: {{secrets_in_clear: true, spread: 1s}}         # the demo has no certificate
     routes: {{pool: mail}}
 """
+SMTP = """\
+  smtp:
+    protocol: smtp
+    listen: "127.0.0.1:{port}"
+    smtp: {{host_name: mx.{domain}, retry: 1s, retry_max: 5s}}
+    routes: {{pool: mail}}
+"""
 SHARED = """\
 directory: {{static: {accounts}}}
 store: {{lockd: "unix:{lockd}"}}
@@ -90,7 +98,8 @@ def pool_text(spec: MailSpec) -> str:
 
 def services_text(spec: MailSpec) -> str:
     ports = {"imap": spec.imap, "pop3": spec.pop3}
-    return "".join(SERVICE.format(name=name, port=port) for name, port in ports.items())
+    logins = "".join(SERVICE.format(name=name, port=port) for name, port in ports.items())
+    return logins + SMTP.format(port=spec.smtp, domain=DOMAIN)
 
 
 def shared_text(spec: MailSpec) -> str:
@@ -125,8 +134,8 @@ def server_text(spec: MailSpec, server: MailServer) -> str:
     return json.dumps(told, indent=1) + "\n"
 
 
-def plan_mail(entries: tuple[int, int], ports: Sequence[int], directory: Path) -> MailSpec:
-    """`entries`: the director's ports for IMAP and POP3; `ports`: three for each server."""
+def plan_mail(entries: tuple[int, int, int], ports: Sequence[int], directory: Path) -> MailSpec:
+    """`entries`: the director's ports for IMAP, POP3 and SMTP; `ports`: three for each server."""
     servers = tuple(
         MailServer(f"m{number}", *ports[start : start + PORTS_OF_SERVER])
         for number, start in enumerate(range(0, len(ports), PORTS_OF_SERVER), 1)

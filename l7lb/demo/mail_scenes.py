@@ -40,11 +40,8 @@ class MailStage(Stage):
         return ("127.0.0.1", self.mail.pop3)
 
     @property
-    def entry(self) -> tuple[str, int]:
-        """Where new messages go in: at a mail server that is up, for any of them takes mail for
-        all."""
-        up = next(each for each in self.mail.servers if self.cluster.processes.alive(each.name))
-        return ("127.0.0.1", up.lmtp)
+    def smtp(self) -> tuple[str, int]:
+        return ("127.0.0.1", self.mail.smtp)
 
 
 async def play(stage: MailStage) -> None:
@@ -56,7 +53,7 @@ async def one_address(stage: MailStage) -> None:
     """Each user meets the one server that has the account, by whichever protocol."""
     stage.table.title("Mail: one address for all users, each account on one server")
     stage.table.head()
-    await deliver(stage, "lmtp    10 messages to alice, bob and carol", FIRST)
+    await deliver(stage, "smtp    10 messages to alice, bob and carol", FIRST)
     by_imap = await read_all(stage, "imap    each reads them", stage.imap, mail_client.read_imap)
     by_pop3 = await read_all(stage, "pop3    and once more", stage.pop3, mail_client.read_pop3)
     if not stage.failures:
@@ -82,7 +79,7 @@ async def survive(stage: MailStage) -> None:
         tally.answered["again"] += 1
         await read(tally, alice, lambda: mail_client.read_imap(stage.imap, alice), FIRST)
         stage.expect(reader.server not in tally.answered, "the dead answered")
-    await deliver(stage, "lmtp    10 more messages to everybody", LATER)
+    await deliver(stage, "smtp    10 more messages to everybody", LATER)
     restarted = next(each for each in stage.mail.servers if each.name == reader.server)
     await asyncio.to_thread(stage.cluster.start_mail_server, restarted)
     label = f"imap    {reader.server} started again, each reads all"
@@ -93,7 +90,7 @@ async def deliver(stage: MailStage, label: str, subjects: Sequence[str]) -> None
     async with stage.scene(label) as tally:
         for subject in subjects:
             try:
-                await asyncio.to_thread(mail_client.send, stage.entry, USERS, subject)
+                await asyncio.to_thread(mail_client.send, stage.smtp, USERS, subject)
             except MailFailed as error:
                 tally.failures.append(str(error))
             else:

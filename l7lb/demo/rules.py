@@ -7,8 +7,9 @@ from pathlib import Path
 from l7lb.demo import mail_rules
 from l7lb.demo.mail_rules import MailSpec
 
-PORTS = 17
-"""Of the director for HTTP, IMAP, POP3 and metrics; one each origin, three each mail server."""
+PORTS = 18
+"""Of the director for HTTP, IMAP, POP3, SMTP and metrics; one for each origin, three for each
+mail server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,9 @@ def plan(ports: Sequence[int], directory: Path, *, nginx: bool, mail: bool) -> D
         ("canary-1", "canary", "python"),
         ("static-1", "static", engine),
     )
-    entry, imap, pop3, metrics, *rest = ports
+    entry, imap, pop3, smtp, metrics, *rest = ports
     origins = tuple(
         OriginSpec(*line, port=port) for line, port in zip(layout, rest[: len(layout)], strict=True)
     )
-    servers = mail_rules.plan_mail((imap, pop3), rest[len(layout) :], directory)
+    servers = mail_rules.plan_mail((imap, pop3, smtp), rest[len(layout) :], directory)
     return DemoSpec(directory, entry, metrics, origins, servers if mail else None)

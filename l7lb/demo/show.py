@@ -67,7 +67,8 @@ def introduce(cluster: Cluster, table: Table) -> None:
         table.note(f"mail        {names}, on one folder; {len(USERS)} users")
     table.note(f"director    http://127.0.0.1:{spec.port}, two workers")
     if spec.mail is not None:
-        table.note(f"            imap 127.0.0.1:{spec.mail.imap}, pop3 127.0.0.1:{spec.mail.pop3}")
+        ports = {"smtp": spec.mail.smtp, "imap": spec.mail.imap, "pop3": spec.mail.pop3}
+        table.note("            " + ", ".join(f"{n} 127.0.0.1:{p}" for n, p in ports.items()))
 
 
 def close(cluster: Cluster, stage: scenes.Stage, program: str, *, leave: bool) -> int:

@@ -8,53 +8,50 @@ from collections.abc import Iterator
 import pytest
 
 from l7lb.demo import mail_client
-from l7lb.demo.cluster import Cluster
 from l7lb.demo.mail_client import ImapReader, Inbox, MailFailed, NotNow, told_apart
-from l7lb.demo.mail_rules import USERS, MailServer
+from l7lb.demo.mail_rules import USERS, MailSpec
+from support.demo_mail import OneServer
 
 HOST = "127.0.0.1"
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    cluster = Cluster(tmp_path_factory.mktemp("demo"), None, mail=True)
-    spec = cluster.spec.mail
-    assert spec is not None
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneServer]:
+    cluster = OneServer(tmp_path_factory.mktemp("demo"))
     try:
-        cluster.start_mail(spec)
+        cluster.start()
         yield cluster
     finally:
         cluster.stop()
 
 
 @pytest.fixture
-def server(cluster: Cluster) -> MailServer:
-    assert cluster.spec.mail is not None
-    return cluster.spec.mail.servers[0]
+def server(cluster: OneServer) -> MailSpec:
+    return cluster.mail
 
 
-def test_what_is_sent_is_read_by_both_protocols(server: MailServer) -> None:
+def test_what_is_sent_is_read_by_both_protocols(server: MailSpec) -> None:
     for subject in ("one", "two"):
-        mail_client.send((HOST, server.lmtp), USERS, subject)
+        mail_client.send((HOST, server.smtp), USERS, subject)
     for user in USERS:
         expected = Inbox("m1", ("one", "two"))
         assert mail_client.read_imap((HOST, server.imap), user) == expected
         assert mail_client.read_pop3((HOST, server.pop3), user) == expected
 
 
-def test_recipient_that_nobody_knows(server: MailServer) -> None:
+def test_recipient_that_nobody_knows(server: MailSpec) -> None:
     with pytest.raises(MailFailed, match="550"):
-        mail_client.send((HOST, server.lmtp), ["nobody@demo.test"], "one")
+        mail_client.send((HOST, server.smtp), ["nobody@demo.test"], "one")
 
 
-def test_user_that_nobody_knows(server: MailServer) -> None:
+def test_user_that_nobody_knows(server: MailSpec) -> None:
     with pytest.raises(MailFailed, match="AUTHENTICATIONFAILED"):
         mail_client.read_imap((HOST, server.imap), "nobody@demo.test")
     with pytest.raises(MailFailed, match="AUTH"):
         mail_client.read_pop3((HOST, server.pop3), "nobody@demo.test")
 
 
-def test_a_maildrop_in_use_is_for_later(server: MailServer) -> None:
+def test_a_maildrop_in_use_is_for_later(server: MailSpec) -> None:
     first = poplib.POP3(HOST, server.pop3, timeout=30.0)
     first.user(USERS[0])
     first.pass_("demo")
@@ -63,10 +60,9 @@ def test_a_maildrop_in_use_is_for_later(server: MailServer) -> None:
     first.quit()
 
 
-def test_session_that_the_server_ends(cluster: Cluster) -> None:
+def test_session_that_the_server_ends(cluster: OneServer) -> None:
     """What is left to read ends `wait_for_end`; afterwards a program comes again."""
-    assert cluster.spec.mail is not None
-    other = cluster.spec.mail.servers[1]
+    other = cluster.mail.servers[1]
     with ImapReader((HOST, other.imap), USERS[2]) as reader:
         cluster.kill(other.name)
         reader.wait_for_end()

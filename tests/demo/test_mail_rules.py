@@ -7,14 +7,14 @@ from l7lb.mailserver.spec import read_spec
 from l7lb.model_directory import StaticSpec
 from l7lb.scheduling.rendezvous import draw
 
-PORTS = range(3, 9)
+PORTS = range(4, 10)
 
 
 def test_every_port_has_one_use() -> None:
-    spec = plan_mail((1, 2), PORTS, Path("/demo"))
+    spec = plan_mail((1, 2, 3), PORTS, Path("/demo"))
     assert [server.name for server in spec.servers] == ["m1", "m2"]
     used = [port for each in spec.servers for port in (each.imap, each.pop3, each.lmtp)]
-    assert [spec.imap, spec.pop3, *used] == list(range(1, 9))
+    assert [spec.imap, spec.pop3, spec.smtp, *used] == list(range(1, 10))
 
 
 def test_users_are_on_both_servers() -> None:
@@ -26,7 +26,7 @@ def test_users_are_on_both_servers() -> None:
 
 
 async def test_users_can_log_in(tmp_path: Path) -> None:
-    spec = plan_mail((1, 2), PORTS, tmp_path)
+    spec = plan_mail((1, 2, 3), PORTS, tmp_path)
     write(spec)
     directory = open_directory(StaticSpec(str(spec.accounts))).directory
     for user in USERS:
@@ -36,14 +36,14 @@ async def test_users_can_log_in(tmp_path: Path) -> None:
 
 
 def test_a_mail_server_understands_its_file(tmp_path: Path) -> None:
-    spec = plan_mail((1, 2), PORTS, tmp_path)
+    spec = plan_mail((1, 2, 3), PORTS, tmp_path)
     file = tmp_path / "m2.json"
     file.write_text(server_text(spec, spec.servers[1]))
     read = read_spec([str(file)])
     assert (read.name, read.root, read.ports) == (
         "m2",
         spec.root,
-        {"imap": 6, "pop3": 7, "lmtp": 8},
+        {"imap": 7, "pop3": 8, "lmtp": 9},
     )
     assert read.master == tuple(word.encode() for word in MASTER)
     assert json.loads(file.read_text())["store"] == f"unix:{spec.lockd}"

@@ -3,33 +3,17 @@
 import asyncio
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from l7lb.demo import mail_client, mail_scenes
-from l7lb.demo.cluster import Cluster
 from l7lb.demo.mail_client import Inbox, MailFailed, NotNow
 from l7lb.demo.mail_rules import USERS
 from l7lb.demo.mail_scenes import COLUMNS, MailStage
 from l7lb.demo.scenes import Tally, Unexpected
 from l7lb.demo.table import Table
-
-
-class OneServer(Cluster):
-    """Clients come straight to m1."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory, None, mail=True)
-        mail = self.spec.mail
-        assert mail is not None
-        first = mail.servers[0]
-        self.spec = replace(self.spec, mail=replace(mail, imap=first.imap, pop3=first.pop3))
-
-    def start(self) -> None:
-        assert self.spec.mail is not None
-        self.start_mail(self.spec.mail)
+from support.demo_mail import OneServer
 
 
 @pytest.fixture
@@ -67,11 +51,7 @@ async def test_a_single_server_for_all_is_found_out(stage: MailStage) -> None:
 
 
 async def test_mail_that_nobody_takes_is_a_failure(stage: MailStage) -> None:
-    first, other = stage.mail.servers
-    stage.cluster.processes.stop(first.name)
-    assert stage.entry == ("127.0.0.1", other.lmtp)
-    blocked = replace(stage.mail, servers=(first, replace(other, lmtp=first.lmtp)))
-    stage.cluster.spec = replace(stage.cluster.spec, mail=blocked)
+    stage.cluster.processes.stop("m1")
     await mail_scenes.deliver(stage, "label", ["one", "two"])
     assert len(stage.failures) == 2
     assert "refused" in stage.failures[0]
@@ -114,8 +94,9 @@ async def test_a_dead_server_that_nobody_replaces_is_a_failure(
     stage: MailStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here clients know m1 only."""
+    monkeypatch.setattr(mail_scenes, "PATIENCE_S", -1.0)
     for subject in mail_scenes.FIRST:
-        await asyncio.to_thread(mail_client.send, stage.entry, USERS, subject)
+        await asyncio.to_thread(mail_client.send, stage.smtp, USERS, subject)
     await mail_scenes.survive(stage)
     assert stage.failures
     assert "refused" in stage.failures[0]

@@ -14,7 +14,7 @@ def test_plan_without_nginx_is_all_python() -> None:
     assert {origin.engine for origin in spec.origins} == {"python"}
     assert spec.mail is not None
     ports = [spec.port, spec.metrics_port, *(origin.port for origin in spec.origins)]
-    ports += [spec.mail.imap, spec.mail.pop3]
+    ports += [spec.mail.imap, spec.mail.pop3, spec.mail.smtp]
     for server in spec.mail.servers:
         ports += [server.imap, server.pop3, server.lmtp]
     assert sorted(ports) == PORTS
@@ -45,7 +45,7 @@ def test_nginx_listens_on_its_port_only() -> None:
 @pytest.mark.parametrize("mail", [False, True], ids=["without mail", "with mail"])
 def test_the_rules_file_has_no_problem(tmp_path: Path, mail: bool) -> None:
     spec = plan(PORTS, tmp_path, nginx=True, mail=mail)
-    mail_rules.write(mail_rules.plan_mail((1, 2), range(3, 9), tmp_path))
+    mail_rules.write(mail_rules.plan_mail((1, 2, 3), range(4, 10), tmp_path))
     spec.rules_file.write_text(rules_text(spec))
     loaded = load_cluster(spec.rules_file)
-    assert set(loaded.services) == ({"shop", "imap", "pop3"} if mail else {"shop"})
+    assert set(loaded.services) == ({"shop", "imap", "pop3", "smtp"} if mail else {"shop"})
