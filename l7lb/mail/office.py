@@ -23,7 +23,16 @@ from l7lb.pool.pool import Pool
 from l7lb.pool.server import Admin
 from l7lb.ports import Clock
 from l7lb_protocols.facts import Facts
-from l7lb_storage import Lock, Mode, Node, SessionSpec, StorageError, Store
+from l7lb_storage import (
+    DeadlinePassed,
+    Lock,
+    Mode,
+    Node,
+    NotGranted,
+    SessionSpec,
+    StorageError,
+    Store,
+)
 from l7lb_storage.engine import Engine
 
 CHORES_S = 1.0
@@ -32,6 +41,7 @@ DELIVERY_WAIT_S = 30.0
 MOVES_A_CHORE = 50
 """Accounts that a worker moves off a draining server in one go."""
 PAUSE_S = (0.2, 5.0)
+MAILDROP_WAIT_S = 1.0
 MAILDROP = "mail/pop3/"
 """Before the account: held EX by the director for as long as a POP3 session lasts."""
 log = logging.getLogger("l7lb.mail")
@@ -106,10 +116,18 @@ class Office:
         return self.spec.random()
 
     async def lock_maildrop(self, account: str) -> Lock:
-        """Raises NotGranted when another session has it, else StorageError."""
+        """Raises NotGranted when another session has it, else StorageError.
+
+        It waits a moment: a client that says QUIT and comes again is quicker than the news that
+        its session has ended.
+        """
         if self._node is None:
             raise StorageError("the store is away")
-        return await self._node.session.acquire(MAILDROP + account, Mode.EX, try_only=True)
+        session = self._node.session
+        try:
+            return await session.acquire(MAILDROP + account, Mode.EX, timeout_s=MAILDROP_WAIT_S)
+        except DeadlinePassed as error:
+            raise NotGranted(f"the maildrop of {account} is in use") from error
 
     # ------------------------------------------------------------------ what it works with
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from support.mail_node import Node
 from support.peers import within
+from support.smtp_node import Node
 from support.smtp_rig import ENVELOPE, HANG, MailServer, SmtpClient
 
 ALICE, BOB, CAROL = "alice@example.org", "bob@example.org", "carol@example.org"

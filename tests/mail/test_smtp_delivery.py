@@ -220,7 +220,6 @@ async def test_the_lane_of_a_dead_worker_is_taken_over(
             first.plug.close()
             await first.until(lambda: not first.office.tasks)
             await first.spool.close()
-            second.office.offset_s = 7200.0
             await second.until(lambda: servers[1].inboxes == {CAROL: 1})
             await second.until(lambda: files(tmp_path) == [])
             assert servers[0].messages == []

@@ -17,7 +17,7 @@ from l7lb.model_mail import Auth, LoginOptions, SmtpOptions
 from l7lb.net.service import Service
 from l7lb_protocols.smtp.address import Address
 from support.rig import route, service
-from support.smtp_rig import DROP, ENVELOPE, MailRig, MailServer
+from support.smtp_rig import DROP, ENVELOPE, HANG, MailRig, MailServer
 
 ALICE = Address(b"Alice", b"Example.org")
 ALICE_TEXT = "alice@example.org"
@@ -145,3 +145,21 @@ def test_networks_of_the_trusted() -> None:
     assert is_within("192.0.2.9", ("10.0.0.0/8", "192.0.2.0/24"))
     assert not is_within("2001:db8::1", ("192.0.2.0/24",))
     assert not is_within("", ("0.0.0.0/0",))
+
+
+async def test_the_end_of_the_worker_answers_whoever_waits() -> None:
+    """Be it for the greeting or behind the message; an idle connection says QUIT."""
+    for key in ("greeting", "END"):
+        async with MailRig([MailServer(says={key: HANG})], {ALICE_TEXT: "m1"}) as rig:
+            async with await rig.client() as client:
+                await client.codes(*ENVELOPE)
+                client.writer.write(f"RCPT TO:<{ALICE_TEXT}>\r\n".encode())
+                if key == "END":
+                    assert (await client.reply())[:3] == "250"
+                    assert await client.codes("DATA") == ["354"]
+                    client.writer.write(b"x\r\n.\r\n")
+                    await rig.until(lambda: "DATA" in rig.servers[0].commands)
+                else:
+                    await rig.until(lambda: rig.servers[0].connections)
+                rig.plug.close()
+                assert (await client.reply())[:3] == "451"

@@ -177,6 +177,10 @@ class Carrier:
         self.leg.release(SlotOutcome.OK)
         self.leg.within(self.limits.idle_s)
 
+    def give_up(self) -> None:
+        """End whatever is under way; whoever waits is told so."""
+        self._act(self._session.abort(), SlotOutcome.CANCELLED)
+
     def quit(self) -> None:
         """Leave with good manners; nobody waits for the answer."""
         if self.is_usable:

@@ -150,7 +150,10 @@ class Carriers:
     def close(self) -> None:
         """Let all go, those in use too."""
         for carrier in list(self._origins):
-            carrier.quit()
+            if carrier.is_usable:
+                carrier.quit()
+            else:
+                carrier.give_up()
         self._origins.clear()
         self._idle.clear()
 

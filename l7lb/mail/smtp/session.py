@@ -102,6 +102,8 @@ class SmtpSession(Session):
     def begin(self) -> None:
         self._meet()
         early = not self._wire.secure and not self._wire.client.is_quiet()
+        if early:
+            self._note(b"greeting", EARLY.code, "R")
         self._take(self._server.greet(EARLY if early else None))
 
     def _meet(self) -> None:

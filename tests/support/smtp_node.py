@@ -1,4 +1,4 @@
-"""A director in a process of its own, to be killed: `python mail_node.py SPOOL PORT PORT`.
+"""A director in a process of its own, to be killed: `python smtp_node.py SPOOL PORT PORT`.
 
 LMTP servers m1 and m2 listen at the ports. Prints its own port when it listens.
 """
