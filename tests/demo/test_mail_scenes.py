@@ -98,5 +98,4 @@ async def test_a_dead_server_that_nobody_replaces_is_a_failure(
     for subject in mail_scenes.FIRST:
         await asyncio.to_thread(mail_client.send, stage.smtp, USERS, subject)
     await mail_scenes.survive(stage)
-    assert stage.failures
-    assert "refused" in stage.failures[0]
+    assert any("refused" in each for each in stage.failures)
