@@ -17,6 +17,7 @@ from benchmarks.http import bodies, latency, memory, requests, workers
 from benchmarks.lab import Lab, check_command, environment
 from benchmarks.load import LoadFailed
 from benchmarks.locks import pairs
+from benchmarks.mail import sessions
 from benchmarks.setups import ROOT, Setup, render
 
 CASES = (
@@ -27,6 +28,7 @@ CASES = (
     *workers.CASES,
     *pairs.CASES,
     *lookups.CASES,
+    *sessions.CASES,
 )
 FOLDER = ROOT / "build/bench"
 BUSY = 1.0

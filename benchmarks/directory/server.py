@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from benchmarks.lab import free_port, pinned, system
 from benchmarks.setups import ROOT
 
 USERS = 10_000
+HOSTS = ("m0", "m1", "m2", "m3")
 BASE = "ou=people,dc=example,dc=org"
 
 
@@ -30,24 +31,24 @@ class Server:
         return procfs.cpu_s(self.pid)
 
 
-def users() -> str:
+def users(count: int, hosts: Sequence[str]) -> str:
     return "".join(
         f"dn: mail=user{number}@example.org,{BASE}\nobjectClass: inetOrgPerson\n"
         f"objectClass: inetLocalMailRecipient\ncn: User {number}\nsn: User\n"
-        f"mail: user{number}@example.org\nmailHost: m{number % 4}\n\n"
-        for number in range(USERS)
+        f"mail: user{number}@example.org\nmailHost: {hosts[number % len(hosts)]}\n\n"
+        for number in range(count)
     )
 
 
 @contextmanager
-def slapd(core: int | None) -> Iterator[Server]:
+def slapd(core: int | None, count: int = USERS, hosts: Sequence[str] = HOSTS) -> Iterator[Server]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "data").mkdir()
         (folder / "site.conf").touch()
         for name in ("slapd/slapd.conf", "schema/l7lb.schema"):
             shutil.copy(ROOT / "ldap" / name, folder)
-        content = (ROOT / "ldap/seed.ldif").read_text() + "\n" + users()
+        content = (ROOT / "ldap/seed.ldif").read_text() + "\n" + users(count, hosts)
         add = [system("slapadd"), "-q", "-f", "slapd.conf"]
         subprocess.run(add, cwd=folder, input=content, text=True, check=True)
         url = f"ldap://127.0.0.1:{free_port()}"

@@ -72,13 +72,21 @@ def store_key(pool: str, account: str) -> str:
 
 
 async def change(
-    store: Store, key: Key, edit: Callable[[Assignment | None], Assignment | None]
+    store: Store,
+    key: Key,
+    edit: Callable[[Assignment | None], Assignment | None],
+    *,
+    is_new: bool = False,
 ) -> Assignment | None:
     """Write what `edit` makes of the present record; None: leave it. Returns what holds then.
 
-    Raises StorageError.
+    `is_new`: there is most likely no record; then one is written without a look before. Raises
+    StorageError.
     """
     name = store_key(*key)
+    fresh = edit(None) if is_new else None
+    if fresh is not None and await store.swap(name, fresh.encode(), ABSENT, keep_s=KEEP_S):
+        return fresh
     for _ in range(ATTEMPTS):
         item = await store.get(name)
         present = None if item is None else decode(item.value)
@@ -169,7 +177,7 @@ class Assignments:
             kicks = 0 if present is None else present.kicks + 1
             return Assignment(server, 0.0, kicks)
 
-        found = await change(store, key, edit)
+        found = await change(store, key, edit, is_new=key not in self._known)
         if found is not None:
             self._known[key] = (found, 0)  # the watch soon says which revision
         return found
@@ -182,6 +190,9 @@ class Assignments:
 
     async def settle_moves(self, key: Key, limit_s: float) -> bool:
         """Wait while the account moves. False: it still does after `limit_s`."""
+        known = self.known(key)
+        if key[1] not in self._moving and (known is None or known.hold_until_s <= time.time()):
+            return True
         try:
             async with asyncio.timeout(limit_s):
                 while key[1] in self._moving:

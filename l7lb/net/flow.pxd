@@ -28,7 +28,7 @@ cdef class Flow(Wire):
     cdef long long[2] _left
     cdef list _splice
     cdef bint _is_splicing, _lingering, _closing
-    cdef double _started
+    cdef double _started, _asked_s
     cdef long long _bytes_in, _bytes_out
 
     cpdef send(self, int side, bytes data)
@@ -38,6 +38,7 @@ cdef class Flow(Wire):
     cpdef end(self, int side)
     cpdef hold(self, bint on)
     cpdef phase(self, int phase)
+    cpdef double since_asked_s(self)
     @cython.locals(session=Session)
     cpdef stream_data(self, Stream stream, bytes data)
     @cython.locals(left=cython.longlong, target=int, session=Session)

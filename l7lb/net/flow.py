@@ -38,6 +38,7 @@ class Flow(Wire):
         self.open = True
         self.left: Callable[[], None] | None = None
         self.deadline = FOREVER_S * 2
+        self._asked_s = -FOREVER_S
         self._poller = host.poller
         self._counters = host.counters
         self._phase = PHASE_NONE
@@ -100,6 +101,10 @@ class Flow(Wire):
         self._phase = phase
         self.deadline = self._poller.now_s + self._limits[phase]
 
+    def since_asked_s(self) -> float:
+        """Since relayed bytes of the client last came; very long: none ever did."""
+        return self._poller.now_s - self._asked_s
+
     # ------------------------------------------------------------------ streams
 
     def stream_data(self, stream: ByteStream, data: bytes) -> None:
@@ -124,6 +129,8 @@ class Flow(Wire):
         left = self._left[source]
         target = SERVER if source == CLIENT else CLIENT
         self.deadline = self._poller.now_s + self._limits[self._phase]
+        if source == CLIENT:
+            self._asked_s = self._poller.now_s
         if left < 0 or len(data) < left:
             self.send(target, data)
             if left > 0:
@@ -233,6 +240,7 @@ class Flow(Wire):
     def relay_moved(self, relay: Splice, count: int) -> None:
         if relay is self._splice[CLIENT]:
             self._bytes_in += count
+            self._asked_s = self._poller.now_s
         else:
             self._bytes_out += count
         self.deadline = self._poller.now_s + self._limits[self._phase]

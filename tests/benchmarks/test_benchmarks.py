@@ -66,6 +66,17 @@ def test_look_ups_give_figures(tmp_path: Path) -> None:
     assert set(cached["rounds"]) == {"l7lb", "cold"}
 
 
+@pytest.mark.timeout(240)
+def test_mail_gives_figures_for_each_proxy(tmp_path: Path) -> None:
+    options = ("--rounds", "1", "--seconds", "1", "--folder", str(tmp_path))
+    shown = benchmarks("imap-login", "imap-relay-mib", *options)
+    assert "logins/s, dovecot" in shown
+    for case in ("imap-login", "imap-relay-mib"):
+        rounds = json.loads((tmp_path / f"{case}.json").read_text())["rounds"]
+        assert set(rounds) == {"l7lb", "dovecot", "nginx"}
+        assert all(figures[0] > 0 for figures in rounds.values())
+
+
 def test_an_unknown_case_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "no-such-case"],

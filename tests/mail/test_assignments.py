@@ -193,6 +193,25 @@ async def test_a_kick_leaves_the_server(store: Store) -> None:
     assert decode(item.value) == found
 
 
+async def test_a_new_account_costs_one_write(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unasked(_key: str) -> None:
+        raise AssertionError("nobody needs to look")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "get", unasked)
+        assert await change(store, KEY, moved("m1", 0.0), is_new=True)
+    item = await store.get(store_key(*KEY))
+    assert item is not None
+
+
+async def test_an_account_that_was_not_new_after_all(store: Store) -> None:
+    first = await change(store, KEY, moved("m1", 0.0))
+    assert await change(store, KEY, lambda present: present, is_new=True) == first
+    found = await change(store, KEY, moved("m2", 0.0), is_new=True)
+    assert found is not None
+    assert (found.server, found.kicks) == ("m2", 2)
+
+
 @pytest.mark.parametrize("value", [b"", b"{}", b"[1]", b'["m1", "x", 0]', b"\xff", b"null"])
 async def test_a_record_of_another_version_is_none(store: Store, value: bytes) -> None:
     assert decode(value) is None

@@ -253,6 +253,19 @@ async def test_many_sessions_of_a_dead_server_end_one_by_one() -> None:
         await rig.until(lambda: not rig.engine.drivers)
 
 
+async def test_many_logouts_are_no_sign_of_a_dead_server() -> None:
+    options = replace(OPEN, spread_s=600.0, max_sessions=0)
+    async with ImapScript() as server, rig_of(server, options=options) as rig:
+        for _ in range(14):
+            talk = Talk(*await asyncio.open_connection("127.0.0.1", rig.port))
+            await talk.line()
+            assert await talk.says(LOGIN) == b"a OK in\r\n"
+            assert await talk.says(b"b LOGOUT\r\n") == b"* BYE\r\n"
+            assert await talk.ended()
+            talk.writer.close()
+        await rig.until(lambda: not rig.engine.drivers)
+
+
 async def test_a_move_ends_sessions_and_the_next_login_goes_there() -> None:
     async with ImapScript() as one, ImapScript() as other, rig_of(one, other) as rig:
         async with talking(rig) as talk:

@@ -53,6 +53,8 @@ class ImapScript:
             writer.write(self.greeting)
             while line := await reader.readline():
                 writer.write(self._answer(line))
+                if line.rstrip().upper().endswith(b" LOGOUT"):
+                    break
         except OSError:
             return
         finally:

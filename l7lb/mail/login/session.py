@@ -68,6 +68,8 @@ STATUS = {
 }
 """For metrics and the access log, which count by the classes of HTTP."""
 LOGGED_IN = 200
+FAREWELL_S = 5.0
+"""A server that closes so soon after the client spoke does what the client asked: LOGOUT, QUIT."""
 log = logging.getLogger("l7lb.mail")
 
 
@@ -367,8 +369,11 @@ class LoginSession(Session):
             self.driver.end(SERVER)
 
     def _let_go(self) -> None:
-        """The server has ended the session. One that has done so with many others at once has
-        died: their clients do not all come back in the same moment."""
+        """The server has ended the session. One that has done so unasked with many others at once
+        has died: their clients do not all come back in the same moment."""
+        if self.driver.since_asked_s() < FAREWELL_S:
+            self._finish(OUTCOME_OK)
+            return
         pool, server = self.key[0], self.assignment.server
         sessions, chance = self.office.sessions, self.office.spec.random()
         delay_s = sessions.delay_s(pool, server, self.options.spread_s, chance)

@@ -5,10 +5,13 @@ Must not know which servers there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_WORDS = 200
+REMEMBERED = 256
+"""Answers for each question: servers say the same thing at every login."""
 
 Capabilities = tuple[bytes, ...]
 """Words as the server wrote them; they compare without regard to case."""
@@ -29,17 +32,24 @@ class Offer:
     login_disabled: bool = False
 
 
+@lru_cache(REMEMBERED)
 def parse(text: bytes) -> Capabilities:
     """The words of a CAPABILITY response or response code; what is over MAX_WORDS is left out."""
     return tuple(word for word in text.split(b" ") if word)[:MAX_WORDS]
 
 
-def has(capabilities: Iterable[bytes], name: bytes) -> bool:
+@lru_cache(REMEMBERED)
+def _upper(words: Capabilities) -> frozenset[bytes]:
+    return frozenset(word.upper() for word in words)
+
+
+def has(capabilities: Capabilities, name: bytes) -> bool:
     """Whether `name` (upper case) is among them."""
-    return any(word.upper() == name for word in capabilities)
+    return name in _upper(capabilities)
 
 
-def mechanisms(capabilities: Iterable[bytes]) -> tuple[bytes, ...]:
+@lru_cache(REMEMBERED)
+def mechanisms(capabilities: Capabilities) -> tuple[bytes, ...]:
     """SASL mechanisms announced by AUTH=, in upper case."""
     return tuple(word[5:].upper() for word in capabilities if word[:5].upper() == b"AUTH=")
 
@@ -59,6 +69,7 @@ def intersect(several: Sequence[Capabilities]) -> Capabilities:
     return found
 
 
+@lru_cache(REMEMBERED)
 def advertise(common: Capabilities, offer: Offer) -> bytes:
     """What to tell a client before login, as the text after CAPABILITY.
 
@@ -75,6 +86,7 @@ def advertise(common: Capabilities, offer: Offer) -> bytes:
     return b" ".join(words)
 
 
+@lru_cache(REMEMBERED)
 def after_login(words: Capabilities) -> Capabilities:
     """A server's words as the logged-in client may see them."""
     return tuple(

@@ -6,7 +6,7 @@ Owns the record and the hop count. Must not know the command that carries it, no
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_address
 
 MAX_HOPS = 10
@@ -38,7 +38,10 @@ class Origin:
 
     def with_hops(self, hops_left: int) -> Origin:
         """The same client with another count."""
-        return replace(self, hops_left=hops_left)
+        if hops_left == self.hops_left:
+            return self
+        here = (self.address, self.port, self.local_address, self.local_port)
+        return Origin(*here, self.session, hops_left)
 
     def fields(self) -> dict[str, bytes]:
         """As text, by the names of the attributes; what is unknown is empty."""

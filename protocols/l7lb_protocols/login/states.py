@@ -6,13 +6,13 @@ What is in no table cannot happen: `move` raises DialogueMisuse. Must not know a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 from typing import TypeVar
 
 from l7lb_protocols.login.errors import DialogueMisuse
 
 
-class ClientState(Enum):
+class ClientState(StrEnum):
     """Of the dialogue with a client."""
 
     START = "start"
@@ -31,7 +31,7 @@ class ClientState(Enum):
     CLOSED = "closed"
 
 
-class ClientInput(Enum):
+class ClientInput(StrEnum):
     """What moves it."""
 
     GREETED = "greeted"
@@ -86,7 +86,7 @@ CLIENT_MOVES: Mapping[ClientState, Mapping[ClientInput, ClientState]] = {
 }
 
 
-class ServerState(Enum):
+class ServerState(StrEnum):
     """Of the dialogue with a server: what is awaited from it."""
 
     GREETING = "greeting"
@@ -102,7 +102,7 @@ class ServerState(Enum):
     FAILED = "failed"
 
 
-class ServerInput(Enum):
+class ServerInput(StrEnum):
     """What moves it."""
 
     CAPABILITIES_ASKED = "capabilities asked"

@@ -15,6 +15,7 @@ Must not know any directory.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from l7lb_protocols.sasl.errors import SaslMalformed
@@ -24,6 +25,7 @@ MAX_SECRET_BYTES = 1024
 
 _REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode general categories."""
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 def prepare_name(raw: bytes, max_bytes: int = MAX_NAME_BYTES) -> bytes:
@@ -52,7 +54,7 @@ def check_secret(raw: bytes, max_bytes: int = MAX_SECRET_BYTES) -> bytes:
     """The secret, unchanged. Raises SaslMalformed: empty, too long, not UTF-8, controls."""
     if not raw or len(raw) > max_bytes:
         raise SaslMalformed("secret is empty or too long")
-    if any(byte < 0x20 or byte == 0x7F for byte in raw):
+    if _CONTROL.search(raw):
         raise SaslMalformed("secret with a control character", "RFC 8265 §4.2")
     _text(raw, "secret is not UTF-8")
     return raw

@@ -1,0 +1,6 @@
+cdef class ServerSide:
+    cdef public object settings, login, origin, state
+    cdef public bint is_tls
+    cdef public tuple capabilities
+    cdef public list _events
+    cdef public int _answers
