@@ -3,22 +3,27 @@
 It starts and stops things and says whether they are up; what is asked of them stands in `scenes`.
 """
 
+import importlib.util
 import os
 import shutil
 import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from l7lb.demo import mail_rules
+from l7lb.demo.mail_rules import MailServer, MailSpec
 from l7lb.demo.processes import Processes
-from l7lb.demo.rules import OriginSpec, nginx_text, plan, rules_text
+from l7lb.demo.rules import PORTS, OriginSpec, nginx_text, plan, rules_text
 
-PORTS = 9
-PREFERRED = 8080
+PREFERRED = (8080, 1143, 1110, 1025)
+"""For HTTP, IMAP, POP3 and SMTP."""
 READY_S = 30.0
 POLL_S = 0.05
 DIRECTOR = "director"
+LOCKD = "lockd"
 
 
 class DemoFailed(Exception):
@@ -29,12 +34,17 @@ def find_nginx() -> str | None:
     return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
+def has_mail_server() -> bool:
+    """Whether what the small mail server needs is installed."""
+    return importlib.util.find_spec("aiosmtpd") is not None
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; the first is 8080 when that is free."""
+    """Ports that nobody listens on now; the first are the preferred ones where they are free."""
     held = [socket.socket() for _ in range(count)]
     try:
         for index, sock in enumerate(held):
-            bind(sock, PREFERRED if index == 0 else 0)
+            bind(sock, PREFERRED[index] if index < len(PREFERRED) else 0)
         return [sock.getsockname()[1] for sock in held]
     finally:
         for sock in held:
@@ -54,24 +64,34 @@ def listening(port: int) -> bool:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
+def answers(path: Path) -> bool:
+    """Whether somebody listens on this unix socket."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(1.0)
+        return sock.connect_ex(str(path)) == 0
+
+
 class Cluster:
     """One demo: its plan and its processes."""
 
-    def __init__(self, directory: Path, nginx: str | None) -> None:
+    def __init__(self, directory: Path, nginx: str | None, *, mail: bool) -> None:
         self.nginx = nginx
         self.processes = Processes(directory / "processes.json")
-        self.spec = plan(free_ports(PORTS), directory, nginx is not None)
+        self.spec = plan(free_ports(PORTS), directory, nginx=nginx is not None, mail=mail)
 
     def start(self) -> None:
         """Everything up and answering, or `DemoFailed` with nothing left behind."""
         directory = self.spec.directory
-        shutil.rmtree(directory / "state", ignore_errors=True)  # drains of an earlier demo
+        for part in ("state", "mail", LOCKD):  # drains and mail of an earlier demo
+            shutil.rmtree(directory / part, ignore_errors=True)
         for part in ("state", *(origin.name for origin in self.spec.origins)):
             (directory / part).mkdir(parents=True, exist_ok=True)
         self.spec.rules_file.write_text(rules_text(self.spec))
         try:
             for origin in self.spec.origins:
                 self.start_origin(origin)
+            if self.spec.mail is not None:
+                self.start_mail(self.spec.mail)
             command = [sys.executable, "-m", "l7lb", "run", str(self.spec.rules_file)]
             self.processes.start(DIRECTOR, command, directory)
             self.wait_for(DIRECTOR, self.spec.port)
@@ -90,16 +110,39 @@ class Cluster:
         self.processes.start(origin.name, command, home)
         self.wait_for(origin.name, origin.port)
 
-    def kill_origin(self, origin: OriginSpec) -> None:
+    def start_mail(self, spec: MailSpec) -> None:
+        """Lock server and mail servers."""
+        directory = self.spec.directory
+        mail_rules.write(spec)
+        command = [sys.executable, "-m", "l7lb_storage.lockd", "--data", str(directory / LOCKD)]
+        self.processes.start(LOCKD, [*command, "--unix", str(spec.lockd)], directory)
+        self.wait_until(LOCKD, lambda: answers(spec.lockd))
+        for server in spec.servers:
+            self.start_mail_server(server)
+
+    def start_mail_server(self, server: MailServer) -> None:
+        """Starts it (again) and waits until it listens."""
+        assert self.spec.mail is not None
+        file = self.spec.directory / f"{server.name}.json"
+        file.write_text(mail_rules.server_text(self.spec.mail, server))
+        command = [sys.executable, "-m", "l7lb.mailserver", str(file)]
+        self.processes.start(server.name, command, self.spec.directory)
+        for port in (server.imap, server.pop3, server.lmtp):
+            self.wait_for(server.name, port)
+
+    def kill(self, name: str) -> None:
         """SIGKILL: no goodbye to anybody."""
-        self.processes.send(origin.name, signal.SIGKILL)
+        self.processes.send(name, signal.SIGKILL)
 
     def stop(self) -> None:
         self.processes.stop_all()
 
     def wait_for(self, name: str, port: int) -> None:
+        self.wait_until(name, lambda: listening(port))
+
+    def wait_until(self, name: str, is_up: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_S
-        while not listening(port):
+        while not is_up():
             if not self.processes.alive(name) or time.monotonic() > deadline:
                 logs = sorted(self.spec.directory.glob(f"**/{name}.log"))
                 raise DemoFailed(f"{name} did not come up; see {', '.join(map(str, logs))}")

@@ -4,6 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from l7lb.demo import mail_rules
+from l7lb.demo.mail_rules import MailSpec
+
+PORTS = 18
+"""Of the director for HTTP, IMAP, POP3, SMTP and metrics; one for each origin, three for each
+mail server."""
+
 
 @dataclass(frozen=True, slots=True)
 class OriginSpec:
@@ -22,6 +29,8 @@ class DemoSpec:
     port: int
     metrics_port: int
     origins: tuple[OriginSpec, ...]
+    mail: MailSpec | None
+    """None: without."""
 
     @property
     def rules_file(self) -> Path:
@@ -58,7 +67,7 @@ pools:
 {static}
     scheduler: {{hash: path}}             # one path, one server: its cache stays warm
     check: {check}
-
+{mail_pool}
 services:
   shop:
     protocol: http
@@ -71,8 +80,8 @@ services:
       - {{path: /echo, pool: api}}                        # a WebSocket
       - {{path: /old/*, redirect: {{to: "/{{1}}", status: 308}}}}
       - {{pool: web}}
-
-director:
+{mail_services}
+{mail_shared}director:
   workers: 2
   control: {control}
   state: {state}
@@ -84,6 +93,7 @@ CHECK = "{http: /healthz, every: 500ms, rise: 2, fall: 2}"
 
 def rules_text(spec: DemoSpec) -> str:
     """The rules file of this demo."""
+    mail = spec.mail
     servers = {
         pool: "\n".join(
             f'      - {{name: {origin.name}, address: "127.0.0.1:{origin.port}"}}'
@@ -94,6 +104,9 @@ def rules_text(spec: DemoSpec) -> str:
     }
     return RULES.format(
         **servers,
+        mail_pool=mail_rules.pool_text(mail) if mail else "",
+        mail_services=mail_rules.services_text(mail) if mail else "",
+        mail_shared=mail_rules.shared_text(mail) if mail else "",
         check=CHECK,
         port=spec.port,
         metrics_port=spec.metrics_port,
@@ -134,8 +147,8 @@ def nginx_text(origin: OriginSpec) -> str:
     return NGINX.format(name=origin.name, port=origin.port)
 
 
-def plan(ports: Sequence[int], directory: Path, nginx: bool) -> DemoSpec:
-    """Lays the demo out on nine free ports."""
+def plan(ports: Sequence[int], directory: Path, *, nginx: bool, mail: bool) -> DemoSpec:
+    """Lays the demo out on `PORTS` free ports."""
     engine = "nginx" if nginx else "python"
     layout = (
         ("web-1", "web", engine),
@@ -146,8 +159,9 @@ def plan(ports: Sequence[int], directory: Path, nginx: bool) -> DemoSpec:
         ("canary-1", "canary", "python"),
         ("static-1", "static", engine),
     )
-    entry, metrics, *rest = ports
+    entry, imap, pop3, smtp, metrics, *rest = ports
     origins = tuple(
         OriginSpec(*line, port=port) for line, port in zip(layout, rest[: len(layout)], strict=True)
     )
-    return DemoSpec(directory, entry, metrics, origins)
+    servers = mail_rules.plan_mail((imap, pop3, smtp), rest[len(layout) :], directory)
+    return DemoSpec(directory, entry, metrics, origins, servers if mail else None)

@@ -163,7 +163,7 @@ async def survive(stage: Stage) -> None:
 
     async def die(tally: Tally) -> None:
         await until(lambda: tally.visits >= 20)
-        stage.cluster.kill_origin(victim)
+        stage.cluster.kill(victim.name)
         await asyncio.sleep(ALONE_S)
 
     async def return_to_work(tally: Tally) -> None:

@@ -4,8 +4,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from l7lb.demo import scenes
-from l7lb.demo.cluster import Cluster, DemoFailed, find_nginx
+from l7lb.demo import mail_scenes, scenes
+from l7lb.demo.cluster import Cluster, DemoFailed, find_nginx, has_mail_server
+from l7lb.demo.mail_rules import PASSWORD, USERS, MailSpec
 from l7lb.demo.processes import Processes
 from l7lb.demo.table import Table
 
@@ -25,7 +26,7 @@ def run(directory: Path, program: str, *, leave: bool) -> int:
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     stop(directory)
-    cluster = Cluster(directory, find_nginx())
+    cluster = Cluster(directory, find_nginx(), mail=has_mail_server())
     table = Table(sys.stdout, [origin.name for origin in cluster.spec.origins])
     try:
         introduce(cluster, table)
@@ -45,13 +46,29 @@ def run(directory: Path, program: str, *, leave: bool) -> int:
 async def play(stage: scenes.Stage) -> None:
     await scenes.rules(stage)
     await scenes.survive(stage)
+    if stage.cluster.spec.mail is not None:
+        table = Table(stage.table.out, mail_scenes.COLUMNS)
+        mail = mail_scenes.MailStage(stage.cluster, table)
+        try:
+            await mail_scenes.play(mail)
+        finally:
+            stage.failures += mail.failures
+            stage.visits += mail.visits
 
 
 def introduce(cluster: Cluster, table: Table) -> None:
     spec = cluster.spec
     table.note(f"rules file  {relative(spec.rules_file)}")
     table.note(f"origins     {scenes.by_engine(spec.origins)}")
+    if spec.mail is None:
+        table.note("mail        left out: pip install 'l7lb[mailserver]'")
+    else:
+        names = ", ".join(server.name for server in spec.mail.servers)
+        table.note(f"mail        {names}, on one folder; {len(USERS)} users")
     table.note(f"director    http://127.0.0.1:{spec.port}, two workers")
+    if spec.mail is not None:
+        ports = {"smtp": spec.mail.smtp, "imap": spec.mail.imap, "pop3": spec.mail.pop3}
+        table.note("            " + ", ".join(f"{n} 127.0.0.1:{p}" for n, p in ports.items()))
 
 
 def close(cluster: Cluster, stage: scenes.Stage, program: str, *, leave: bool) -> int:
@@ -79,6 +96,18 @@ def commands(cluster: Cluster, program: str) -> list[str]:
         f"curl -i -H 'Host: shop.demo.test' http://127.0.0.1:{spec.port}/api/items",
         f"{program} status {control}",
         f"{program} drain web/web-1 {control}",
+        *(() if spec.mail is None else mail_commands(cluster, spec.mail, program)),
+    ]
+
+
+def mail_commands(cluster: Cluster, mail: MailSpec, program: str) -> list[str]:
+    user = USERS[0]
+    control = f"--control {relative(cluster.spec.control)}"
+    return [
+        f"curl -u {user}:{PASSWORD} 'imap://127.0.0.1:{mail.imap}/INBOX;MAILINDEX=1'",
+        f"{program} explain {relative(cluster.spec.rules_file)} imap {user}",
+        f"{program} where {control}",
+        f"{program} kick {user} {control}",
     ]
 
 

@@ -13,6 +13,7 @@ from l7lb.accounts import Account
 from l7lb.errors import MailboxError
 from l7lb.mailserver import imap_folders, imap_messages
 from l7lb.mailserver.connection import Connection, ConnectionEnded, Evicted, Silent
+from l7lb.mailserver.imap_envelope import string
 from l7lb.mailserver.imap_folders import wanted
 from l7lb.mailserver.imap_reader import IDLE_S, ImapReader, TooBig
 from l7lb.mailserver.imap_state import ImapState, Result
@@ -75,7 +76,7 @@ class ImapSession:
         except MailboxError as error:
             LOG.warning("%s: IMAP refused: %s", account.name, error)
             return Verdict.UNAVAILABLE
-        self._state = ImapState(self._connection, hold)
+        self._state = ImapState(self._connection, hold, self._services.spec.name)
         shown = b" ".join(capabilities.after_login(CAPABILITIES))
         return LoggedIn(b"[CAPABILITY " + shown + b"] Logged in.")
 
@@ -149,7 +150,7 @@ async def _capability(state: ImapState, command: Command) -> Result:
 
 async def _id(state: ImapState, command: Command) -> Result:
     wanted(command, 1)
-    await state.say(b'* ID ("name" "l7lb")\r\n')
+    await state.say(b'* ID ("name" "l7lb" "server" %b)\r\n' % string(state.server.encode()))
     return Result()
 
 

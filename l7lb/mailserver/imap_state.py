@@ -29,9 +29,10 @@ class Result:
 
 
 class ImapState:
-    def __init__(self, connection: Connection, hold: Hold) -> None:
+    def __init__(self, connection: Connection, hold: Hold, server: str) -> None:
         self.connection = connection
         self.hold = hold
+        self.server = server
         self.view: View | None = None
 
     def selected(self, *, writable: bool = False) -> View:

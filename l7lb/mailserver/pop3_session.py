@@ -191,8 +191,11 @@ class Pop3Session:
         return ok(b"Nothing done.")
 
     async def _capa(self, command: Command) -> bytes:
+        """Who is in may know which server this is (RFC 2449 §6.9)."""
         self._numbers(command, 0)
-        return body(b"Capabilities follow.", CAPABILITIES)
+        name = self._services.spec.name.encode()
+        shown = (*CAPABILITIES, b"IMPLEMENTATION l7lb " + name)
+        return body(b"Capabilities follow.", shown)
 
     async def _quit(self, command: Command) -> bytes:
         """The UPDATE state: what is marked goes now, or -ERR says that it did not (§6)."""

@@ -12,7 +12,7 @@ from l7lb.demo import scenes
 from l7lb.demo.client import Visit
 from l7lb.demo.cluster import Cluster
 from l7lb.demo.origin import Origin
-from l7lb.demo.rules import OriginSpec, plan
+from l7lb.demo.rules import PORTS, OriginSpec, plan
 from l7lb.demo.scenes import Stage, Tally, Unexpected
 from l7lb.demo.table import Table
 
@@ -21,7 +21,7 @@ class StandIn:
     """A cluster that is one origin."""
 
     def __init__(self, port: int) -> None:
-        self.spec = plan([port, *range(1, 9)], Path("/demo"), nginx=True)
+        self.spec = plan([port, *range(1, PORTS)], Path("/demo"), nginx=True, mail=False)
 
 
 @asynccontextmanager

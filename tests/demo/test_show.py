@@ -6,14 +6,14 @@ import pytest
 
 from l7lb.demo import show
 from l7lb.demo.cluster import Cluster, DemoFailed
-from l7lb.demo.rules import plan
+from l7lb.demo.rules import PORTS, plan
 from l7lb.demo.scenes import Stage, Unexpected
 from l7lb.demo.table import Table
 
 
 class StandIn:
-    def __init__(self, directory: Path, nginx: str | None = None) -> None:
-        self.spec = plan(list(range(9001, 9010)), directory, nginx=False)
+    def __init__(self, directory: Path, *, mail: bool = True) -> None:
+        self.spec = plan(list(range(9001, 9001 + PORTS)), directory, nginx=False, mail=mail)
         self.stopped = 0
 
     def start(self) -> None: ...
@@ -65,8 +65,8 @@ def test_a_scene_that_goes_wrong_fails_the_demo(
 ) -> None:
     made = []
 
-    def cluster(directory: Path, nginx: str | None) -> StandIn:
-        made.append(StandIn(directory))
+    def cluster(directory: Path, nginx: str | None, *, mail: bool) -> StandIn:
+        made.append(StandIn(directory, mail=mail))
         return made[0]
 
     async def play(stage: Stage) -> None:
@@ -81,3 +81,14 @@ def test_a_scene_that_goes_wrong_fails_the_demo(
 
 def test_nothing_to_stop(tmp_path: Path) -> None:
     assert show.stop(tmp_path) == 0
+
+
+@pytest.mark.parametrize("mail", [False, True])
+def test_what_is_there_is_introduced_and_to_be_tried(mail: bool) -> None:
+    out = io.StringIO()
+    cluster = cast("Cluster", StandIn(Path("/demo"), mail=mail))
+    show.introduce(cluster, Table(out, []))
+    commands = "\n".join(show.commands(cluster, "l7lb"))
+    assert ("pip install 'l7lb[mailserver]'" in out.getvalue()) != mail
+    assert ("imap 127.0.0.1:9002" in out.getvalue()) == mail
+    assert ("l7lb kick alice@demo.test" in commands) == mail

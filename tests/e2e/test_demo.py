@@ -10,6 +10,7 @@ import pytest
 from l7lb.demo.cluster import listening
 from l7lb.demo.processes import Processes
 
+VERBS = ("status", "drain", "explain", "where", "kick")
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -24,12 +25,12 @@ def l7lb(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def rows(output: str) -> dict[str, list[int]]:
-    """Counts of each row of the table by its label; the last is `failed`."""
+def rows(output: str, width: int) -> dict[str, list[int]]:
+    """Counts of each row of the tables so wide, by its label; the last is `failed`."""
     found = {}
     for line in output.splitlines():
         cells = re.findall(r"\s{2,}(\d+|·)(?=\s|$)", line[46:])
-        if len(cells) == 8:
+        if len(cells) == width:
             found[line[:46].strip()] = [0 if cell == "·" else int(cell) for cell in cells]
     return found
 
@@ -37,11 +38,15 @@ def rows(output: str) -> dict[str, list[int]]:
 def test_it_shows_every_rule_and_no_failure_and_leaves_nothing(tmp_path: Path) -> None:
     done = l7lb("demo", "--exit", "--directory", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
-    table = rows(done.stdout)
+    table, mail = rows(done.stdout, width=8), rows(done.stdout, width=5)
     assert len(table) == 9
-    assert all(counts[-1] == 0 for counts in table.values())
+    assert len(mail) == 7
+    assert all(counts[-1] == 0 for counts in (*table.values(), *mail.values()))
     assert sum(count > 0 for count in table["sticky  one browser with its L7LB cookie"]) == 1
     assert table["web-2 started again"][1] >= 30
+    assert mail["imap    each reads them"][1:3] == mail["pop3    and once more"][1:3] == [10, 20]
+    assert mail["m1 gets SIGKILL now, she reads on"][1:3] == [0, 10]
+    assert sum(mail["imap    m1 started again, each reads all"][1:3]) == 60
     assert re.search(r"\n\d+ requests, 0 failed\.\n", done.stdout)
     assert "has been stopped" in done.stdout
     assert (tmp_path / "cluster.yaml").exists()
@@ -55,9 +60,8 @@ def test_what_it_leaves_up_works_until_it_is_stopped(tmp_path: Path) -> None:
     done = l7lb("demo", "--leave", "--directory", str(tmp_path))
     try:
         assert done.returncode == 0, done.stdout + done.stderr
-        curl, status, drain = re.findall(
-            r"^  (.*)$", done.stdout.partition("\nTry:")[2], re.MULTILINE
-        )
+        commands = re.findall(r"^  (.*)$", done.stdout.partition("\nTry:")[2], re.MULTILINE)
+        curl, status, drain, read, explain, where, kick = commands
         answer = subprocess.run(
             curl, shell=True, capture_output=True, text=True, timeout=30, check=True
         )
@@ -66,14 +70,21 @@ def test_what_it_leaves_up_works_until_it_is_stopped(tmp_path: Path) -> None:
         assert shown.returncode == 0, shown.stderr
         assert "canary-1" in shown.stdout
         assert l7lb(*arguments_of(drain)).stdout.startswith("web/web-1: drain")
+        order = subprocess.run(
+            read, shell=True, capture_output=True, text=True, timeout=30, check=True
+        )
+        assert "Subject: order 1" in order.stdout
+        assert "choice       m1" in l7lb(*arguments_of(explain)).stdout
+        assert "alice@demo.test  mail  m2" in l7lb(*arguments_of(where)).stdout
+        assert "sessions on mail/m2 end" in l7lb(*arguments_of(kick)).stdout
     finally:
         stopped = l7lb("demo", "--stop", "--directory", str(tmp_path))
-    assert stopped.stdout == "8 processes ended\n"
+    assert stopped.stdout == "11 processes ended\n"
     assert Processes.load(tmp_path / "processes.json").stop_all() == 0
 
 
 def arguments_of(command: str) -> list[str]:
     """Without the program, which may be called in several ways."""
     words = command.split()
-    verb = min(words.index(each) for each in ("status", "drain") if each in words)
+    verb = min(words.index(each) for each in VERBS if each in words)
     return words[verb:]
