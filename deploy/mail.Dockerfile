@@ -5,7 +5,6 @@ RUN apt-get update \
       dovecot-imapd dovecot-lmtpd dovecot-pop3d etcd-server slapd \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10008 --home-dir /nonexistent --shell /usr/sbin/nologin role \
- && install -d -o role -g role -m 0700 /srv/mail /srv/etcd /srv/ldap \
- && : > /etc/dovecot/users
+ && install -d -o role -g role -m 0700 /srv/mail /srv/etcd /srv/ldap
 COPY dovecot.conf master-users /etc/dovecot/
 USER role
