@@ -18,6 +18,7 @@ from benchmarks.lab import Lab, check_command, environment
 from benchmarks.load import LoadFailed
 from benchmarks.locks import pairs
 from benchmarks.setups import ROOT, Setup, render
+from benchmarks.smtp import messages
 
 CASES = (
     *requests.CASES,
@@ -27,6 +28,7 @@ CASES = (
     *workers.CASES,
     *pairs.CASES,
     *lookups.CASES,
+    *messages.CASES,
 )
 FOLDER = ROOT / "build/bench"
 BUSY = 1.0
