@@ -19,6 +19,7 @@ from benchmarks.load import LoadFailed
 from benchmarks.locks import pairs
 from benchmarks.mail import sessions
 from benchmarks.setups import ROOT, Setup, render
+from benchmarks.smtp import messages
 
 CASES = (
     *requests.CASES,
@@ -29,6 +30,7 @@ CASES = (
     *pairs.CASES,
     *lookups.CASES,
     *sessions.CASES,
+    *messages.CASES,
 )
 FOLDER = ROOT / "build/bench"
 BUSY = 1.0

@@ -15,6 +15,36 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) * TICK_S
 
 
+def family_cpu_s(pid: int) -> float:
+    """The same of a process and all below it, those included that came and ended meanwhile."""
+    return sum(_with_ended_cpu_s(one) for one in family(pid))
+
+
+def _with_ended_cpu_s(pid: int) -> float:
+    """Children that were waited for count with their parent."""
+    try:
+        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0  # ended since it was listed: its parent has its time
+    return sum(map(int, fields[11:15])) * TICK_S
+
+
+def family(pid: int) -> list[int]:
+    """A process and all below it."""
+    found, new = [], [pid]
+    while new:
+        found += new
+        new = [child for one in new for child in _living_children(one)]
+    return found
+
+
+def _living_children(pid: int) -> list[int]:
+    try:
+        return children(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def children(pid: int) -> list[int]:
     """Direct children, oldest first."""
     tasks = (PROC / str(pid) / "task").iterdir()

@@ -77,6 +77,18 @@ def test_mail_gives_figures_for_each_proxy(tmp_path: Path) -> None:
         assert all(figures[0] > 0 for figures in rounds.values())
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a private Postfix")
+@pytest.mark.timeout(180)
+def test_smtp_gives_figures_beside_postfix(tmp_path: Path) -> None:
+    options = ("--rounds", "1", "--seconds", "1", "--folder", str(tmp_path))
+    shown = benchmarks("smtp-10k", "smtp-10k-kept", *options)
+    assert "messages/s, postfix" in shown
+    for case in ("smtp-10k", "smtp-10k-kept"):
+        rounds = json.loads((tmp_path / f"{case}.json").read_text())["rounds"]
+        assert set(rounds) == {"l7lb", "postfix"}
+        assert all(figures[0] > 0 for figures in rounds.values())
+
+
 def test_an_unknown_case_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "no-such-case"],

@@ -61,7 +61,8 @@ class CarrierLost(Exception):
 
 
 class Carrier:
-    """`await ready()`, then `begin`, `await add(…)`, `await data()`, `write` …, `await finish()`.
+    """`await ready()`, then `begin`, `await add(…)`, `await data()`, `write` …, `finish`; only a
+    `Transaction` may say these, which is void when `begin`'s future is done.
 
     After each transaction `on_free` is told: once more usable, or not. Every wait ends within the
     limits: a server that says nothing is given up.
@@ -100,11 +101,6 @@ class Carrier:
     def is_full(self) -> bool:
         return self.leg.is_full
 
-    @property
-    def ended(self) -> Ends | None:
-        """The ends of all recipients, if the transaction is over already."""
-        return self._ends.result() if self._ends.done() else None
-
     def connect(self, port: int) -> None:
         self.leg.connect(port, self.limits.connect_s)
 
@@ -112,10 +108,13 @@ class Carrier:
         """Raises CarrierLost."""
         return await asyncio.shield(self._ready)
 
-    def begin(self, sender: Sender, content: Content = COMING) -> None:
-        self._wanted, self._ends = _future(), _future()
+    def begin(self, sender: Sender, content: Content = COMING) -> asyncio.Future[Ends]:
+        """Gives the ends of all recipients, when the transaction is over."""
+        self._wanted, ends = _future(), _future()
+        self._ends = ends
         self._in_transaction = True
         self._act(self._session.begin(sender, content))
+        return ends
 
     async def add(self, recipient: Recipient) -> Reply:
         """The server's word on this recipient. Recipients may be added while others wait."""
@@ -127,7 +126,7 @@ class Carrier:
         return await answer
 
     async def data(self) -> bool:
-        """DATA; False: the transaction is over, see `ended`."""
+        """DATA; False: the transaction is over."""
         if not self._ends.done():
             self._act(self._session.data())
         return await self._wanted
@@ -149,13 +148,12 @@ class Carrier:
         """Until the server has taken what was written, or is given up."""
         await self._drained.wait()
 
-    async def finish(self) -> Ends:
-        if not self._ends.done():
-            try:
-                self._act(self._session.finish())
-            except Misuse:
-                self._act(self._session.abort())
-        return await self._ends
+    def finish(self) -> None:
+        """The message is whole."""
+        try:
+            self._act(self._session.finish())
+        except Misuse:
+            self._act(self._session.abort())
 
     def take_back(self) -> None:
         """The client changed its mind, or left: end the transaction. After `finish` the server

@@ -16,6 +16,7 @@ from typing import Any
 from l7lb.mail.smtp.carrier import Carrier, CarrierLost, Ends
 from l7lb.mail.smtp.carriers import Carriers, Sending
 from l7lb.mail.smtp.recipients import Target
+from l7lb.mail.smtp.transaction import Transaction
 from l7lb.mail.spool.draft import Draft
 from l7lb.mail.spool.spool import Entry, Spool, SpoolFull
 from l7lb_protocols.smtp.parameters import Recipient, Sender
@@ -35,10 +36,10 @@ STATES = {
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """The recipients of one connection. `places`: of each that was added, its place among all
+    """The recipients of one transaction. `places`: of each that was added, its place among all
     that were accepted; -1: it was refused."""
 
-    carrier: Carrier
+    transaction: Transaction
     places: list[int] = field(default_factory=list)
 
     @property
@@ -92,7 +93,7 @@ class Delivery:
             if group is None:
                 group = await self._open(target)
             answer = await self._add(group, recipient)
-            if group.carrier.leg.is_open or group.holds or self._over:
+            if group.transaction.carrier.leg.is_open or group.holds or self._over:
                 return answer
             del self._groups[target.key]
             return await self._add(await self._open(target), recipient)
@@ -101,17 +102,16 @@ class Delivery:
 
     async def _open(self, target: Target) -> Group:
         carrier = await self._carriers.open(target, self._sending)
-        group = Group(carrier)
-        self._groups[target.key] = group
         self.carriers_used.append(carrier)
         carrier.on_drained = self._unblocked
-        carrier.begin(self.sender)
+        group = Group(Transaction(carrier, self.sender))
+        self._groups[target.key] = group
         if self._over:
-            carrier.take_back()
+            group.transaction.take_back()
         return group
 
     async def _add(self, group: Group, recipient: Recipient) -> Reply:
-        answer = await group.carrier.add(recipient)
+        answer = await group.transaction.add(recipient)
         group.places.append(len(self.recipients) if answer.is_positive else -1)
         if answer.is_positive:
             self.recipients.append(recipient)
@@ -124,9 +124,9 @@ class Delivery:
         holding = [group for group in self._groups.values() if group.holds]
         for group in self._groups.values():
             if not group.holds:
-                group.carrier.take_back()
+                group.transaction.take_back()
         several = len(holding) > 1
-        by_one = not several and holding[0].carrier.lmtp and len(self.recipients) > 1
+        by_one = not several and holding[0].transaction.carrier.lmtp and len(self.recipients) > 1
         if several or (by_one and self._keeping is not None):
             try:
                 assert self._keeping is not None
@@ -136,7 +136,7 @@ class Delivery:
                     return NO_ROOM
         if not several:
             self._stream = holding[0]
-            if not await self._stream.carrier.data():
+            if not await self._stream.transaction.data():
                 return self._answer_now(self._stream)
         self.write(head)
         return GO_ON
@@ -151,12 +151,12 @@ class Delivery:
     @property
     def is_blocked(self) -> bool:
         """Read no more of the message until `on_unblocked`."""
-        slow = self._stream is not None and self._stream.carrier.is_full
+        slow = self._stream is not None and self._stream.transaction.carrier.is_full
         return slow or self._spilling is not None
 
     def write(self, piece: bytes) -> None:
         if self._stream is not None:
-            self._stream.carrier.write(piece)
+            self._stream.transaction.write(piece)
         if self._draft is None:
             return
         try:
@@ -208,7 +208,7 @@ class Delivery:
                 self._draft.close()
 
     async def _finish_stream(self, group: Group) -> Reply:
-        await group.carrier.finish()
+        await group.transaction.finish()
         outcomes = self._outcomes([group])
         verdict = judge(outcomes, spooled=self._draft is not None)
         if not (verdict.retry or verdict.report) or self._draft is None:
@@ -245,7 +245,7 @@ class Delivery:
         spool, old = self._keeping.spool, entry.record
         await self._deliver(group, spool.pieces(entry))
         async with self._noting:
-            done = [one for one in groups if one.carrier.ended is not None]
+            done = [one for one in groups if one.transaction.ended is not None]
             if len(done) < len(groups):
                 outcomes = self._outcomes(done)
                 record = self._record(outcomes, old.message_bytes, old.message_digest)
@@ -260,21 +260,21 @@ class Delivery:
             self._keeping.kept(entry)
 
     async def _deliver(self, group: Group, pieces: AsyncIterator[bytes]) -> None:
-        carrier = group.carrier
-        if await carrier.data():
+        transaction = group.transaction
+        if await transaction.data():
             with suppress(OSError):  # a disk that cannot be read: not finished, so temporary
                 async for piece in pieces:
-                    carrier.write(piece)
-                    await carrier.drain()
-                await carrier.finish()
+                    transaction.write(piece)
+                    await transaction.drain()
+                await transaction.finish()
                 return
-            carrier.take_back()
+            transaction.take_back()
 
     def _outcomes(self, groups: list[Group]) -> list[Outcome]:
         """Of all accepted recipients, in their order."""
         found: dict[int, Outcome] = {}
         for group in groups:
-            ends: Ends = group.carrier.ended or ()
+            ends: Ends = group.transaction.ended or ()
             pairs = zip(group.places, ends, strict=False)
             found.update({place: end for place, end in pairs if place >= 0})
         lost = Outcome(Status.TEMPORARY, reply(451, b"4.4.2", "connection to the server lost"))
@@ -310,7 +310,7 @@ class Delivery:
 
     def _give_up(self, answer: Reply) -> Reply:
         for group in self._groups.values():
-            group.carrier.take_back()
+            group.transaction.take_back()
         return answer
 
     def abandon(self) -> None:

@@ -11,12 +11,13 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 
-from l7lb.mail.smtp.carrier import Carrier, CarrierLost
+from l7lb.mail.smtp.carrier import CarrierLost
 from l7lb.mail.smtp.carriers import Sending
 from l7lb.mail.smtp.desk import Desk, host_name
 from l7lb.mail.smtp.received import new_queue_id
 from l7lb.mail.smtp.recipients import Client, Refused, Target
 from l7lb.mail.smtp.report import HEAD_LIMIT, Original, failure_report, wants_report
+from l7lb.mail.smtp.transaction import Transaction
 from l7lb.mail.spool.spool import Entry, Spool, SpoolFull
 from l7lb.model_mail import SmtpOptions
 from l7lb.net.host import Host
@@ -177,17 +178,18 @@ class Redelivery:
             carrier = await self._desk.carriers.open(parcel.target, sending)
         except CarrierLost as lost:
             return [Outcome(Status.TEMPORARY, lost.reply)] * count
-        carrier.begin(entry.record.sender, Content(entry.record.message_bytes))
+        content = Content(entry.record.message_bytes)
+        transaction = Transaction(carrier, entry.record.sender, content)
         recipients = [entry.record.recipients[place].recipient for place in parcel.places]
-        await asyncio.gather(*map(carrier.add, recipients))
-        if await carrier.data():
+        await asyncio.gather(*map(transaction.add, recipients))
+        if await transaction.data():
             try:
-                await _write_all(carrier, self._spool.pieces(entry))
-                await carrier.finish()
+                await _write_all(transaction, self._spool.pieces(entry))
+                await transaction.finish()
             except OSError as problem:
-                carrier.take_back()
+                transaction.take_back()
                 log.error("spool cannot be read", extra={"reason": str(problem)})
-        ends = list(carrier.ended or ())
+        ends = list(transaction.ended or ())
         return (ends + [LOST] * count)[:count]
 
     async def _note(self, entry: Entry, ends: dict[int, Outcome]) -> None:
@@ -259,10 +261,10 @@ _STATES = {
 }
 
 
-async def _write_all(carrier: Carrier, pieces: AsyncIterator[bytes]) -> None:
+async def _write_all(transaction: Transaction, pieces: AsyncIterator[bytes]) -> None:
     async for piece in pieces:
-        carrier.write(piece)
-        await carrier.drain()
+        transaction.write(piece)
+        await transaction.drain()
 
 
 def _changed(record: SpoolRecord, states: Mapping[int, State]) -> SpoolRecord:
