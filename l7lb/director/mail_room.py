@@ -6,16 +6,20 @@ Owns the choice of adapters: which directory and which store are opened. Must no
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from dataclasses import dataclass
 
 from l7lb.accounts import Directory
+from l7lb.director.paths import state_directory
 from l7lb.director.store import engine_of
 from l7lb.directory.opened import open_directory
 from l7lb.mail.login.plug import LoginPlug
 from l7lb.mail.login.words import IMAP, POP3
 from l7lb.mail.office import Office, OfficeSpec
+from l7lb.mail.smtp.plug import SmtpPlug
+from l7lb.mail.spool.spool import Spool
 from l7lb.model import ClusterSpec
 from l7lb.model_directory import DirectorySpec
 from l7lb.model_store import StoreSpec
@@ -24,6 +28,7 @@ from l7lb.net.plug import Plug
 from l7lb.ports import SystemClock
 from l7lb_storage.engine import Engine as StoreEngine
 
+log = logging.getLogger(__name__)
 PROTOCOLS = ("imap", "pop3", "smtp")
 
 
@@ -46,6 +51,8 @@ class MailRoom:
         self._secret = secret
         self._office: Office | None = None
         self._logins: list[LoginPlug] = []
+        self._smtp: SmtpPlug | None = None
+        self._spool: Spool | None = None
         self._directory: DirectorySpec | None = None
         self._store: StoreSpec | None = None
 
@@ -70,6 +77,7 @@ class MailRoom:
         )
         self._logins = [LoginPlug(dialect, office) for dialect in (IMAP, POP3)]
         self._plugs.update({plug.dialect.name: plug for plug in self._logins})
+        self._smtp = self._plugs["smtp"] = SmtpPlug(office)
 
     def drop(self, prepared: Prepared) -> None:
         """The engine has refused the file."""
@@ -88,6 +96,30 @@ class MailRoom:
         self._directory, self._store = spec.directory, spec.store
         for plug in self._logins:
             plug.want(_pools_of(spec, plug.dialect.name))
+        if self._smtp is not None and _pools_of(spec, "smtp"):
+            self._smtp.start(self._engine)
+            self._open_spool(office, self._smtp, spec)
+
+    def _open_spool(self, office: Office, smtp: SmtpPlug, spec: ClusterSpec) -> None:
+        if self._spool is not None:
+            return
+        try:
+            folder = state_directory(spec.director) / "spool"
+        except OSError as error:
+            log.error("no spool", extra={"reason": str(error)})
+            return
+        self._spool = Spool(folder)
+        office.spawn(self._started(office, smtp, self._spool))
+
+    async def _started(self, office: Office, smtp: SmtpPlug, spool: Spool) -> None:
+        """Without a spool, messages for several servers are taken one server at a time."""
+        try:
+            await spool.start()
+        except OSError as error:
+            log.error("no spool", extra={"reason": str(error)})
+            return
+        office.spool = spool
+        smtp.redeliver(self._engine)
 
     def state(self) -> dict[str, object]:
         """For status: JSON values; empty without mail."""
@@ -95,8 +127,12 @@ class MailRoom:
 
     async def close(self) -> None:
         """After the engine: the last sessions still give back what they hold."""
+        if self._smtp is not None:
+            self._smtp.close()
         if self._office is not None:
             await self._office.close()
+        if self._spool is not None:
+            await self._spool.close()
 
 
 def _has_mail(spec: ClusterSpec) -> bool:

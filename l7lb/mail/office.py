@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
-from l7lb.accounts import Directory
+from l7lb.accounts import Account, Directory
 from l7lb.errors import DirectoryAway
 from l7lb.mail.assignments import KEEP_S, Assignments
-from l7lb.mail.penalties import Penalties
+from l7lb.mail.penalty import Penalty
 from l7lb.mail.sessions import Sessions
+from l7lb.mail.spool.spool import Spool
+from l7lb.mail.tally import Tally
 from l7lb.pool.pool import Pool
 from l7lb.pool.server import Admin
 from l7lb.ports import Clock
+from l7lb_protocols.facts import Facts
 from l7lb_storage import Lock, Mode, Node, SessionSpec, StorageError, Store
 from l7lb_storage.engine import Engine
 
 CHORES_S = 1.0
+DELIVERY_WAIT_S = 30.0
+"""For an account that moves; then the sender is asked to come again."""
 MOVES_A_CHORE = 50
 """Accounts that a worker moves off a draining server in one go."""
 PAUSE_S = (0.2, 5.0)
@@ -53,7 +59,9 @@ class Office:
         self.spec = spec
         self.sessions = Sessions(spec.clock)
         self.assignments = Assignments(self.sessions.assigned)
-        self.penalties = Penalties(spec.clock)
+        self.penalty = Penalty(Tally(lambda: self.store, spec.clock.now))
+        self.spool: Spool | None = None
+        """Started; None: nothing can be kept."""
         self.directory: Directory | None = None
         self.store: Store | None = None
         """None: there is none, or it is away."""
@@ -82,6 +90,20 @@ class Office:
         if self.directory is None:
             raise DirectoryAway("there is no directory")
         return self.directory
+
+    async def server_for(self, account: Account, pool: Pool, facts: Facts) -> str | None:
+        """For a delivery: the server that this account has in this pool; None: none can be given
+        now. A delivery waits for a move no longer than a sender would."""
+        if not await self.assignments.settle_moves((pool.name, account.name), DELIVERY_WAIT_S):
+            return None
+        found = await self.assignments.of(account.name, pool, account.server)
+        return None if found is None else found.server
+
+    def wall_s(self) -> float:
+        return time.time()
+
+    def random(self) -> float:
+        return self.spec.random()
 
     async def lock_maildrop(self, account: str) -> Lock:
         """Raises NotGranted when another session has it, else StorageError."""

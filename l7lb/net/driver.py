@@ -7,8 +7,6 @@ moves the bytes. It knows no protocol.
 
 from __future__ import annotations
 
-from functools import partial
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from l7lb.errors import NoServer
@@ -103,8 +101,22 @@ class Driver(Flow):
         ask about the account there before `connect`."""
         plan = self._plan
         assert plan is not None
-        self._pool = plan.pool or plan.choose(partial(fraction, facts.account))
+        self._pool = plan.choose_for(facts.account)
         return self._pool
+
+    def begin_exchange(self) -> Service:
+        """For a session with server connections of its own (`leg`): start the exchange's clock
+        and limits without a decision; returns the rules as they are now."""
+        self.service = service = self.service.latest.service
+        self._limits = service.limits
+        self._started = self._poller.now_s
+        return service
+
+    def served(self, pool: Pool | None, server: Server | None, sent: int) -> None:
+        """For the log, when such a session ends its exchange: by whom, and octets sent there."""
+        self._pool = pool
+        self._released = server
+        self._bytes_in = sent
 
     def connect(self, facts: Facts, careful: bool) -> int:
         plan = self._plan
@@ -412,8 +424,3 @@ class Driver(Flow):
                 phase = PHASE_FIRST_BYTE  # the server does not take the body: its fault
             self.phase(PHASE_NONE)
             session.expired(phase)
-
-
-def fraction(key: bytes) -> float:
-    """Evenly from [0, 1), and always the same for one key."""
-    return int.from_bytes(blake2b(key, digest_size=7).digest(), "big") / (1 << 56)

@@ -20,6 +20,7 @@ cdef class RoutePlan:
     @cython.locals(decision=Decision)
     cpdef Decision decide(self, Facts facts, random)
     cpdef Pool choose(self, random)
+    cpdef Pool choose_for(self, bytes account)
     cdef Decision _plain(self)
 
 

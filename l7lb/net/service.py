@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from hashlib import blake2b
 
 from l7lb.model import HeaderEdits, RetrySpec, RouteSpec, ServiceSpec, Timeouts
 from l7lb.net.access_log import AccessLog
@@ -116,6 +117,10 @@ class RoutePlan:
                 return pool
         return self.pools[-1][0]
 
+    def choose_for(self, account: bytes) -> Pool:
+        """By share, and always the same for one account."""
+        return self.choose(partial(fraction, account))
+
     def _plain(self) -> Decision:
         route = self.route
         decision = Decision()
@@ -125,6 +130,11 @@ class RoutePlan:
         if route.reply is not None:
             decision.reply = (route.reply.status, list(route.reply.headers), route.reply.body)
         return decision
+
+
+def fraction(key: bytes) -> float:
+    """Evenly from [0, 1), and always the same for one key."""
+    return int.from_bytes(blake2b(key, digest_size=7).digest(), "big") / (1 << 56)
 
 
 def is_authority(text: bytes) -> bool:

@@ -6,6 +6,7 @@ import imaplib
 import os
 import poplib
 import signal
+import smtplib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from support.running_lockd import Lockd
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
 HOSTS = {"imap": "127.0.0.1", "pop3": "127.0.0.2"}
+SMTP_HOST = "127.0.0.3"
 SECRETS = {ALICE: "alice-secret", BOB: "bob-secret"}
 
 
@@ -59,7 +61,8 @@ class MailDirector(Director):
         self.accounts(SECRETS)
         (self.folder / "master").write_text(MASTER[1])
         servers = ", ".join(
-            f"{{name: m{n}, address: 127.0.0.1, ports: {{imap: {each.imap}, pop3: {each.pop3}}}}}"
+            f"{{name: m{n}, address: 127.0.0.1, ports: {{imap: {each.imap}, "
+            f"pop3: {each.pop3}, lmtp: {each.lmtp}}}}}"
             for n, each in enumerate(self.dovecots, 1)
         )
         services = "".join(
@@ -67,6 +70,10 @@ class MailDirector(Director):
             f"    login: {{secrets_in_clear: true}}\n    routes: [{{pool: mail}}]\n"
             f"    access_log: {{path: {self.folder}/access.log}}\n"
             for protocol, host in HOSTS.items()
+        )
+        services += (
+            f"  smtp: {{protocol: smtp, listen: '{SMTP_HOST}:0', routes: [{{pool: mail}}], "
+            f"access_log: {{path: {self.folder}/access.log}}}}\n"
         )
         self.file.write_text(
             f"pools:\n  mail:\n    servers: [{servers}]\n"
@@ -95,6 +102,9 @@ class MailDirector(Director):
         client.user(name)
         client.pass_(SECRETS[name])
         return client
+
+    def smtp(self) -> smtplib.SMTP:
+        return smtplib.SMTP(SMTP_HOST, self.port_of("smtp"), "client.example.org", timeout=30.0)
 
     def server_of(self, name: str = ALICE) -> str:
         found = self.client.get("/v1/accounts")["accounts"]
@@ -203,6 +213,24 @@ def test_a_drained_server_hands_its_accounts_over(
     one.imap().logout()
     assert one.server_of() != server
     one.client.post(f"/v1/pools/mail/servers/{server}/enable", {})
+
+
+def test_one_message_for_two_servers(pair: tuple[MailDirector, MailDirector]) -> None:
+    """The directory's accounts are on different servers, and each gets it once."""
+    one, other = pair
+    for name, server in ((ALICE, "m1"), (BOB, "m2")):
+        body = {"account": name, "pool": "mail", "server": server, "hold_s": 0}
+        one.client.post("/v1/accounts/move", body)
+    text = "Subject: for both\r\nMessage-ID: <both@example.org>\r\n\r\nhello\r\n"
+    with other.smtp() as post:
+        refused = post.sendmail("sender@example.net", [ALICE, BOB, "no@example.org"], text)
+        assert refused["no@example.org"][0] == 550
+    for name in (ALICE, BOB):
+        client = other.imap(name)
+        _, found = client.search(None, "HEADER", "Message-ID", "both@example.org")
+        assert len(found[0].split()) == 1
+        client.logout()
+    assert (one.server_of(ALICE), one.server_of(BOB)) == ("m1", "m2")
 
 
 def test_a_worker_that_dies_leaves_no_maildrop_locked(

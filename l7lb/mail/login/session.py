@@ -247,9 +247,8 @@ class LoginSession(Session):
         self.flags = ""
         self.driver.phase(PHASE_NONE)
         if verdict is Verdict.FAILED:
-            penalty = self.options.penalty
-            store = self.office.store
-            await asyncio.sleep(await self.office.penalties.failed(self.source, penalty, store))
+            penalty = self.office.penalty
+            await asyncio.sleep(await penalty.failed(self.options.penalty, self.source))
         if not self._is_over and self._client is not None:
             self.driver.phase(PHASE_KEEP_ALIVE)
             self._heard(self._client.refuse(verdict))

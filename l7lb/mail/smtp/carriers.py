@@ -1,0 +1,162 @@
+"""All connections of a worker to its mail servers: opened when needed, kept for the next message.
+
+Also what is learnt of each server's extensions. Owns the idle ones; must not know messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from l7lb.errors import NoServer
+from l7lb.mail.smtp.carrier import Carrier, CarrierLimits, CarrierLost
+from l7lb.mail.smtp.recipients import NO_SERVER, Target
+from l7lb.net.host import Host
+from l7lb.pool.pool import Pool
+from l7lb.pool.server import Server
+from l7lb.pool.slot import Slot
+from l7lb_protocols.smtp.client_session import ClientSettings, Tls
+from l7lb_protocols.smtp.extensions import Extensions
+from l7lb_protocols.smtp.xclient import Attributes
+from l7lb_protocols.wire import PHASE_CONNECT, PHASE_FIRST_BYTE
+
+Origin = tuple[tuple[bytes, bytes], ...]
+ANYBODY: Origin = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """For whom a connection is opened: our name, and what XCLIENT and PROXY tell of the client."""
+
+    name: bytes
+    attributes: Attributes
+    source: str = ""
+    source_port: int = 0
+
+    @property
+    def origin(self) -> Origin:
+        return tuple(sorted(self.attributes.items()))
+
+
+@dataclass(slots=True, eq=False)
+class Idle:
+    carrier: Carrier
+    origin: Origin
+    """Only the same client may use it again; ANYBODY: the server knows of none."""
+
+
+class Carriers:
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._idle: dict[Server, list[Idle]] = {}
+        self._learnt: dict[tuple[str, str], Extensions] = {}
+        self._origins: dict[Carrier, Origin] = {}
+        """Of all that are open."""
+
+    @property
+    def idle(self) -> int:
+        return sum(map(len, self._idle.values()))
+
+    def known(self, pools: Iterable[Pool]) -> list[Extensions]:
+        """What the servers of these pools said last; those not asked yet are left out."""
+        found = (self._learnt.get((p.name, s.name)) for p in pools for s in p.servers)
+        return [extensions for extensions in found if extensions is not None]
+
+    async def open(self, target: Target, sending: Sending) -> Carrier:
+        """A connection that is ready to `begin`. Another server is tried when one cannot be
+        reached and the recipient is bound to none. Raises CarrierLost."""
+        tried: list[Server] = []
+        pool = target.pool
+        pool.count_request()
+        while True:
+            slot = await self._slot(target, tried)
+            carrier = self._reuse(slot, sending)
+            if carrier is not None:
+                return carrier
+            try:
+                return await self._connect(target, slot, sending)
+            except CarrierLost:
+                tried.append(slot.server)
+                limits = target.plan.retry or pool.spec.retry
+                is_bound = bool(target.facts.server)
+                if is_bound or len(tried) > limits.attempts or not pool.retry_allowed(limits):
+                    raise
+
+    async def _slot(self, target: Target, tried: list[Server]) -> Slot:
+        """Waits in the pool's line when its servers are full."""
+        pool = target.pool
+        try:
+            slot = pool.take(target.facts, tried)
+            if slot is not None:
+                return slot
+            granted: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+            ticket = pool.wait(target.facts, granted.set_result, tried)
+        except NoServer as problem:
+            raise CarrierLost(NO_SERVER) from problem
+        try:
+            async with asyncio.timeout(pool.spec.queue_timeout_s):
+                return await granted
+        except TimeoutError as problem:
+            ticket.cancel()
+            raise CarrierLost(NO_SERVER) from problem
+
+    def _reuse(self, slot: Slot, sending: Sending) -> Carrier | None:
+        idle = self._idle.get(slot.server, [])
+        for one in reversed(idle):
+            if one.carrier.is_usable and one.origin in (ANYBODY, sending.origin):
+                idle.remove(one)
+                one.carrier.employ(slot)
+                return one.carrier
+        return None
+
+    async def _connect(self, target: Target, slot: Slot, sending: Sending) -> Carrier:
+        pool, server = target.pool, slot.server.spec
+        lmtp = server.port("lmtp")
+        tls = pool.spec.tls
+        settings = ClientSettings(
+            sending.name,
+            lmtp=bool(lmtp),
+            tls=Tls.MUST if tls is not None and tls.starttls else Tls.NEVER,
+            attributes=sending.attributes,
+        )
+        carrier = Carrier(self._host, pool, slot, settings, _limits(target))
+        carrier.leg.source, carrier.leg.source_port = sending.source, sending.source_port
+        carrier.on_free = self._freed
+        self._origins[carrier] = ANYBODY
+        carrier.connect(lmtp or server.port("smtp"))
+        extensions = await carrier.ready()
+        self._learnt[pool.name, server.name] = extensions
+        if extensions.xclient or pool.spec.send_proxy:
+            self._origins[carrier] = sending.origin
+        return carrier
+
+    def _freed(self, carrier: Carrier, usable: bool) -> None:
+        """A transaction is over, or the connection."""
+        server, spec = carrier.leg.server, carrier.leg.pool.spec
+        idle = self._idle.setdefault(server, [])
+        if not usable:
+            self._idle[server] = [one for one in idle if one.carrier is not carrier]
+            self._origins.pop(carrier, None)
+        elif not spec.reuse or len(idle) >= spec.max_idle or server.removed:
+            self._origins.pop(carrier, None)
+            carrier.quit()
+        else:
+            carrier.rest()
+            idle.append(Idle(carrier, self._origins[carrier]))
+        if not self._idle[server]:
+            del self._idle[server]
+
+    def close(self) -> None:
+        """Let all go, those in use too."""
+        for carrier in list(self._origins):
+            carrier.quit()
+        self._origins.clear()
+        self._idle.clear()
+
+
+def _limits(target: Target) -> CarrierLimits:
+    limits = target.plan.limits
+    return CarrierLimits(
+        limits[PHASE_CONNECT], limits[PHASE_FIRST_BYTE], max(target.plan.server_idle_s, 1.0)
+    )
