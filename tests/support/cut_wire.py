@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Self, TypeVar
 
 T = TypeVar("T")
@@ -70,9 +71,8 @@ class Wire:
             return
         ways = [self._pump(reader, there[1]), self._pump(there[0], writer)]
         try:
-            await asyncio.gather(*ways)
-        except OSError:
-            pass  # either side went; the other learns of it
+            with suppress(OSError):  # either side went; the other learns of it
+                await asyncio.gather(*ways)
         finally:
             for each in (writer, there[1]):
                 each.transport.abort()

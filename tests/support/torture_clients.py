@@ -36,6 +36,7 @@ ATTEMPTS = 4
 LOOKED_AT = 6
 STRAIGHT = 0.25
 """Share of sessions that come to any mail server, past the directors, as if those disagreed."""
+TO_TWO = 0.2
 PAUSE_S = 0.3
 _NUMBERS = itertools.count(1)
 
@@ -44,23 +45,24 @@ def body_of(message: str) -> str:
     return "\r\n".join(f"{message} line {number}" for number in range(20)) + "\r\n"
 
 
-def text_of(message: str, account: str) -> bytes:
-    head = f"From: <eve@example.com>\r\nTo: <{account}>\r\nSubject: {message}\r\n"
+def text_of(message: str) -> bytes:
+    head = f"From: <eve@example.com>\r\nSubject: {message}\r\n"
     return f"{head}Message-ID: <{message}@example.com>\r\n\r\n{body_of(message)}".encode()
 
 
-def deliver(endpoint: Endpoint, account: str, data: bytes, wait_s: float) -> Outcome:
-    """One attempt, by LMTP to a mail server."""
+def deliver(endpoint: Endpoint, accounts: list[str], data: bytes, wait_s: float) -> Outcome:
+    """One attempt, by SMTP to a director. After the end of data only 250 is sure: a director that
+    lost its server then does not know either, and says 451."""
     is_sent = False
     try:
-        with smtplib.LMTP(endpoint.host, endpoint.ports["lmtp"], "t.example", timeout=wait_s) as to:
+        with smtplib.SMTP(endpoint.host, endpoint.ports["smtp"], "t.example", timeout=wait_s) as to:
             to.ehlo()
-            said = (to.mail("eve@example.com")[0], to.rcpt(account)[0], to.docmd("DATA")[0])
-            if said != (250, 250, 354):
+            said = {to.mail("eve@example.com")[0], *(to.rcpt(each)[0] for each in accounts)}
+            if said != {250} or to.docmd("DATA")[0] != 354:
                 return Outcome.REFUSED
             is_sent = True
             to.send(data + b".\r\n")
-            return Outcome.DONE if to.getreply()[0] == 250 else Outcome.REFUSED
+            return Outcome.DONE if to.getreply()[0] == 250 else Outcome.UNKNOWN
     except (OSError, smtplib.SMTPException):
         return Outcome.UNKNOWN if is_sent else Outcome.REFUSED
 
@@ -73,14 +75,15 @@ class World:
     history: History
     stop: threading.Event
 
-    def send(self, rng: random.Random, account: str) -> None:
-        """A new message, tried again elsewhere until somebody has it."""
+    def send(self, rng: random.Random, accounts: list[str]) -> None:
+        """A new message, tried again until somebody has it."""
         message = f"t{next(_NUMBERS)}"
         for _ in range(ATTEMPTS):
-            endpoint = rng.choice(self.cluster.servers).endpoint
-            data = text_of(message, account)
-            outcome = deliver(endpoint, account, data, self.cluster.plan.wait_s)
-            self.history.note(Delivery(account, message, outcome))
+            endpoint = rng.choice(self.cluster.directors).endpoint
+            outcome = deliver(endpoint, accounts, text_of(message), self.cluster.plan.wait_s)
+            for account in accounts:
+                by_spool = len(accounts) > 1
+                self.history.note(Delivery(account, message, outcome, by_spool))
             if outcome is Outcome.DONE or self.stop.wait(rng.random()):
                 return
 
@@ -143,9 +146,7 @@ class ImapTalk:
         self.changed(uid, flag, value, started_s, outcome)
         return outcome
 
-    def changed(
-        self, uid: int, flag: str, value: bool, started_s: float, outcome: Outcome
-    ) -> None:
+    def changed(self, uid: int, flag: str, value: bool, started_s: float, outcome: Outcome) -> None:
         key = (self.validity, uid)
         now_s = time.monotonic()
         self.history.note(FlagChange(self.account, key, flag, value, started_s, now_s, outcome))
@@ -180,16 +181,19 @@ class Client:
 
     def _run(self) -> None:
         kinds: list[Callable[[str], None]] = [self._deliver, self._imap, self._pop3]
-        accounts = self.world.cluster.accounts
         try:
             while not self.world.stop.wait(PAUSE_S * self.rng.random()):
                 kind = self.rng.choices(kinds, weights=(4, 4, 2))[0]
-                kind(self.rng.choice(accounts if kind == self._deliver else accounts[:-1]))
+                kind(self.rng.choice(self.world.cluster.plan.names))
         except Exception:
             self.world.history.complain(traceback.format_exc())
 
     def _deliver(self, account: str) -> None:
-        self.world.send(self.rng, account)
+        """To one or two; a message to two servers goes by the spool when one of them is away."""
+        accounts = [account]
+        if self.rng.random() < TO_TWO:
+            accounts = self.rng.sample(self.world.cluster.accounts, 2)
+        self.world.send(self.rng, accounts)
 
     def _endpoint(self) -> Endpoint:
         cluster = self.world.cluster

@@ -15,17 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from l7lb.mail.spool.files import SUFFIX
 from l7lb.mailserver import uidlist
 from l7lb.mailserver.maildir import LETTERS, split_name
 from support.cut_wire import Wire, Wires
 from support.etcd_members import Member, free_ports, three
-from support.mail_cluster import MASTER, MASTER_PASSWORD, PASSWORD, Child, Endpoint, stored_password
+from support.mail_cluster import MASTER, MASTER_PASSWORD, Child, Endpoint, stored_password
 from support.running_director import Director
 from support.torture_history import Copy, Mailbox
 
 TRAP = "trap@example.org"
 """No random session touches its mailbox; deliveries do."""
 SERVERS = ("m1", "m2", "m3")
+SERVICES = ("imap", "pop3", "smtp")
 PROTOCOLS = ("imap", "pop3", "lmtp")
 RESTARTS = 10
 _NUMBERS = itertools.count(1)
@@ -111,31 +113,30 @@ class MailServer:
 
 
 class MailDirector(Director):
-    """Services `imap` and `pop3` to all mail servers."""
+    """Services `imap`, `pop3` and `smtp` to all mail servers."""
 
     def __init__(self, plan: Plan, name: str, servers: list[MailServer], urls: list[str]) -> None:
         self.plan = plan
         self.mail_servers = servers
         self.urls = urls
         self.host = address_of_its_own()
-        self.bound: dict[str, int] = {}
+        self.bound = dict(zip(SERVICES, free_ports(len(SERVICES), self.host), strict=True))
         (plan.folder / name).mkdir()
         super().__init__(plan.folder / name)
 
-    def write(
-        self, listen: str = "", more: str = "", workers: int = 2, drain: str = "2s"
-    ) -> None:
+    def write(self, listen: str = "", more: str = "", workers: int = 2, drain: str = "2s") -> None:
         (self.folder / "master").write_text(MASTER_PASSWORD)
         servers = ", ".join(
             f"{{name: {each.name}, address: {each.host}, ports: {yaml_ports(each.ports)}}}"
             for each in self.mail_servers
         )
         services = "".join(
-            f"  {protocol}:\n    protocol: {protocol}\n    listen: '{listen or self.host}:0'\n"
+            f"  {protocol}:\n    protocol: {protocol}\n    listen: '{self.host}:{port}'\n"
             f"    login: {{secrets_in_clear: true, max_sessions: 0, spread: 1s}}\n"
             f"    routes: [{{pool: mail}}]\n"
             f"    access_log: {{path: {self.folder}/{protocol}.log}}\n"
-            for protocol in ("imap", "pop3")
+            + ("    smtp: {retry: 1s, retry_max: 2s}\n" if protocol == "smtp" else "")
+            for protocol, port in self.bound.items()
         )
         self.file.write_text(
             f"pools:\n  mail:\n    servers: [{servers}]\n"
@@ -148,15 +149,14 @@ class MailDirector(Director):
             f"  state: {self.folder}/state\n  drain_deadline: {drain}\n"
         )
 
-    def start(self) -> Self:
-        super().start()
-        for row in self.rows("services"):
-            self.bound[str(row["name"])] = int(row["listen"][0]["bound"].rpartition(":")[2])
-        return self
-
     @property
     def endpoint(self) -> Endpoint:
         return Endpoint(self.host, self.bound)
+
+    def has_spooled(self) -> bool:
+        """Messages that are still to be delivered."""
+        spool = self.folder / "state" / "spool"
+        return any(spool.rglob("*" + SUFFIX))
 
 
 class Cluster:

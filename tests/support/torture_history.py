@@ -5,6 +5,7 @@ and the state after all troubles is held against the notes. A copy of a message 
 and the folder's UIDVALIDITY. Times are seconds of one monotonic clock.
 
     delivery     acknowledged: there once. Unknown: once or not at all, for each attempt.
+                 Where the director's spool may try again: at least once.
     removal      acknowledged: the copy is gone. Unknown: either. Refused: it changed nothing.
     flag         the last acknowledged value; changes that overlap have no order, and one with an
                  unknown outcome may come late, so each of these may be the last.
@@ -31,11 +32,13 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One attempt."""
+    """One attempt. `by_spool`: once acknowledged, a spool may have it and try again by itself, so
+    it comes at least once (RFC 5321 §4.5.4.1), not exactly once."""
 
     account: str
     message: str
     outcome: Outcome
+    by_spool: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ class _Account:
 
     name: str
     deliveries: dict[str, Counter[Outcome]] = field(default_factory=lambda: defaultdict(Counter))
+    spooled: set[str] = field(default_factory=set)
     removals: dict[Uid, set[Outcome]] = field(default_factory=lambda: defaultdict(set))
     changes: dict[tuple[Uid, str], list[FlagChange]] = field(
         default_factory=lambda: defaultdict(list)
@@ -138,6 +142,8 @@ class _Account:
         match entry:
             case Delivery():
                 self.deliveries[entry.message][entry.outcome] += 1
+                if entry.by_spool:
+                    self.spooled.add(entry.message)
             case Removal():
                 self.removals[entry.uid].add(entry.outcome)
             case FlagChange():
@@ -194,7 +200,7 @@ def _copies(account: _Account) -> Iterator[Fault]:
         count = found.pop(message, 0)
         if count < least:
             yield account.fault("lost", f"{message}: {least} acknowledged, {count} seen")
-        if count > most:
+        if count > most and message not in account.spooled:
             yield account.fault("doubled", f"{message}: {most} at most, {count} seen")
     for message in found:
         yield account.fault("invented", f"{message} was never sent")

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from support.mail_cluster import Child, wait_until
+from support.mail_cluster import Child
 from support.running_director import is_alive, until
 from support.torture_clients import FLAGS, ImapTalk, World
 from support.torture_cluster import TRAP, MailServer
@@ -29,6 +29,9 @@ from support.torture_history import Outcome
 LOCK = struct.Struct("=hhqqi4x")
 TRAPS = 5
 """Attempts: the owner may lose its lease by itself before it is stopped."""
+BEGIN_S = 10.0
+"""For a change to begin; less than its own wait for the fence."""
+POLL_S = 0.005
 TAG = b"x1"
 
 
@@ -56,8 +59,8 @@ class Troubles:
         number = 0
         try:
             while not self.world.stop.is_set() and (count is None or number < count):
-                inn_order = self.kinds[number % len(self.kinds)]
-                kind = inn_order if number < len(self.kinds) else self.rng.choice(self.kinds)
+                in_turn = self.kinds[number % len(self.kinds)]
+                kind = in_turn if number < len(self.kinds) else self.rng.choice(self.kinds)
                 KINDS[kind](self)
                 self.done[kind] += 1
                 number += 1
@@ -109,7 +112,7 @@ class Troubles:
 
     def _trap(self) -> None:
         victim, other = self.rng.sample(self.cluster.servers, 2)
-        self.world.send(self.rng, TRAP)
+        self.world.send(self.rng, [TRAP])
         stale = self._entered(victim)
         try:
             uids = stale.uids()
@@ -118,14 +121,15 @@ class Troubles:
             uid = uids[-1]
             stale.look([uid])
             started_s = time.monotonic()
-            flag = self.rng.choice(FLAGS)
+            flag, outcome = self.rng.choice(FLAGS), Outcome.UNKNOWN
             try:
                 self._stopped_inside(victim, stale, uid, flag)
                 self._take_over(other, uid)
+                victim.child.send_signal(signal.SIGCONT)
+                outcome = late_outcome(stale.client)
             finally:
                 victim.child.send_signal(signal.SIGCONT)
-            outcome = late_outcome(stale.client)
-            stale.changed(uid, flag, True, started_s, outcome)
+                stale.changed(uid, flag, True, started_s, outcome)
         finally:
             stale.close()
 
@@ -140,7 +144,11 @@ class Troubles:
         fence = self.cluster.plan.folder / "mail" / TRAP / ".fence"
         with fence_held(fence):
             stale.client.send(TAG + b" UID STORE %d +FLAGS (%s)\r\n" % (uid, flag.encode()))
-            wait_until(lambda: has_open(victim.child, fence), "the change begins")
+            end_s = time.monotonic() + BEGIN_S
+            while not has_open(victim.child, fence):
+                if time.monotonic() > end_s:
+                    raise NotSprung
+                time.sleep(POLL_S)
             victim.child.send_signal(signal.SIGSTOP)
 
     def _take_over(self, other: MailServer, uid: int) -> None:

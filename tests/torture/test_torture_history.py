@@ -78,6 +78,13 @@ def test_planted_faults(final: dict[tuple[int, int], Copy], found: list[str]) ->
     assert kinds(GOOD, final) == found
 
 
+def test_a_spool_may_deliver_twice_but_not_never() -> None:
+    entries: list[Entry] = [Delivery(ANNA, "m1", DONE, by_spool=True)]
+    assert kinds(entries, {ONE: copy("m1")}) == []
+    assert kinds(entries, {ONE: copy("m1"), TWO: copy("m1")}) == []
+    assert kinds(entries, {}) == ["lost"]
+
+
 def test_a_refused_removal_changes_nothing() -> None:
     entries: list[Entry] = [Delivery(ANNA, "m1", DONE), Sighting(ANNA, ONE, "m1")]
     entries.append(Removal(ANNA, ONE, REFUSED))
