@@ -18,6 +18,9 @@ class Wires:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.servers: list[asyncio.Server] = []
+        self.connections: set[asyncio.Task[None]] = set()
+        """The loop itself forgets those that wait for nothing but each other."""
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
 
     def __enter__(self) -> Self:
@@ -34,10 +37,12 @@ class Wires:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(START_S)
 
     async def _end(self) -> None:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for server in self.servers:
+            server.close()
+        while self.connections:
+            for task in self.connections:
+                task.cancel()
+            await asyncio.wait(self.connections)
 
 
 class Wire:
@@ -59,8 +64,14 @@ class Wire:
         self._wires.loop.call_soon_threadsafe(self._passes.set)
 
     async def _listen(self) -> int:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._wires.servers.append(server)
         return int(server.sockets[0].getsockname()[1])
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._wires.connections.add(task)
+        task.add_done_callback(self._wires.connections.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

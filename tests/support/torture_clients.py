@@ -185,7 +185,7 @@ class Client:
             while not self.world.stop.wait(PAUSE_S * self.rng.random()):
                 kind = self.rng.choices(kinds, weights=(4, 4, 2))[0]
                 kind(self.rng.choice(self.world.cluster.plan.names))
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the verdict is bad
             self.world.history.complain(traceback.format_exc())
 
     def _deliver(self, account: str) -> None:

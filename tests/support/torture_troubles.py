@@ -65,7 +65,7 @@ class Troubles:
                 self.done[kind] += 1
                 number += 1
                 self._rest(1.0 + 2.0 * self.rng.random())
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the verdict is bad
             self.world.history.complain(traceback.format_exc())
 
     def _rest(self, wait_s: float) -> None:
