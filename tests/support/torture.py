@@ -23,7 +23,7 @@ from tempfile import mkdtemp
 from support.etcd_members import roomy
 from support.torture_clients import Client, ImapTalk, World
 from support.torture_cluster import Cluster, Plan
-from support.torture_history import Copy, Fault, History, Mailbox, check, differences
+from support.torture_history import Copy, Fault, History, Mailbox, check, differences, repeats
 from support.torture_troubles import ON_OTHERS, ON_SERVERS, Troubles
 
 JOIN_S = 240.0
@@ -50,6 +50,7 @@ class Report:
     troubles: dict[str, int] = field(default_factory=dict)
     refused_by_token: int = 0
     messages_in_the_end: int = 0
+    doubled_by_the_spool: int = 0
     faults: list[Fault] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     folder: str = ""
@@ -68,6 +69,7 @@ class Report:
             "troubles": self.troubles,
             "refused_by_token": self.refused_by_token,
             "messages_in_the_end": self.messages_in_the_end,
+            "doubled_by_the_spool": self.doubled_by_the_spool,
             "faults": dict(Counter(fault.kind for fault in self.faults)),
             "first_faults": [f"{each.kind}: {each.account}: {each.text}" for each in self.faults][
                 :20
@@ -97,6 +99,7 @@ def run(plan: Plan, effort: Effort) -> Report:
         for server in cluster.servers:
             server.child.end(signal.SIGTERM)
         report.faults = check(history.entries, told)
+        report.doubled_by_the_spool = repeats(history.entries, told)
         for name, mailbox in told.items():
             report.faults += differences(name, mailbox, cluster.stored(name))
         for line in lines:

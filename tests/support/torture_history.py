@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 Uid = tuple[int, int]
@@ -170,6 +170,12 @@ def check(entries: Sequence[Entry], final: dict[str, Mailbox]) -> list[Fault]:
         faults += _presence(account, mailbox)
         faults += _flags(account, mailbox)
     return faults
+
+
+def repeats(entries: Sequence[Entry], final: dict[str, Mailbox]) -> int:
+    """Messages doubled that a spool's own attempts account for."""
+    strict = [replace(e, by_spool=False) if isinstance(e, Delivery) else e for e in entries]
+    return len(check(strict, final)) - len(check(entries, final))
 
 
 def differences(account: str, told: Mailbox, stored: Mailbox) -> list[Fault]:

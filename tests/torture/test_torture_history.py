@@ -16,6 +16,7 @@ from support.torture_history import (
     check,
     differences,
     last_values,
+    repeats,
 )
 
 DONE, REFUSED, UNKNOWN = Outcome.DONE, Outcome.REFUSED, Outcome.UNKNOWN
@@ -81,7 +82,10 @@ def test_planted_faults(final: dict[tuple[int, int], Copy], found: list[str]) ->
 def test_a_spool_may_deliver_twice_but_not_never() -> None:
     entries: list[Entry] = [Delivery(ANNA, "m1", DONE, by_spool=True)]
     assert kinds(entries, {ONE: copy("m1")}) == []
-    assert kinds(entries, {ONE: copy("m1"), TWO: copy("m1")}) == []
+    twice = {ONE: copy("m1"), TWO: copy("m1")}
+    assert kinds(entries, twice) == []
+    assert repeats(entries, {ANNA: twice}) == 1
+    assert repeats(entries, {ANNA: {ONE: copy("m1")}}) == 0
     assert kinds(entries, {}) == ["lost"]
 
 
