@@ -134,9 +134,14 @@ def three(folder: Path) -> list[Member]:
         for number in range(3)
     ]
     cluster = ",".join(f"{member.name}={member.peer_url}" for member in members)
-    for member in members:
-        member.cluster = cluster
-        member.launch()
-    for member in members:
-        member.wait()
+    try:
+        for member in members:
+            member.cluster = cluster
+            member.launch()
+        for member in members:
+            member.wait()
+    except BaseException:
+        for member in members:
+            member.kill()
+        raise
     return members

@@ -10,6 +10,7 @@ import itertools
 import mailbox
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,8 +109,14 @@ class MailServer:
 
     def close(self) -> None:
         self.mend()
-        if self.lives:
+        if not self.lives:
+            return
+        try:
             self.child.end()
+        finally:  # one that does not end by itself is a failure, and must not stay
+            if self.child.process.poll() is None:
+                self.child.process.kill()
+                self.child.process.wait()
 
 
 class MailDirector(Director):
@@ -183,14 +190,17 @@ class Cluster:
         self.servers = [MailServer(name, self.plan, self.members, wires) for name in SERVERS]
         for server in self.servers:
             stack.callback(server.close)
-            server.start()
+        with ThreadPoolExecutor(len(self.servers)) as pool:
+            list(pool.map(MailServer.start, self.servers))
         urls = [member.url for member in self.members]
         self.directors: list[MailDirector] = []
         for name in ("d1", "d2"):
             director = MailDirector(self.plan, name, self.servers, urls)
             stack.callback(director.close)
             self.directors.append(director)
-            director.start()
+            director.launch()
+        for director in self.directors:
+            director.wait_until_it_serves()
 
     def __exit__(self, *error: object) -> None:
         self._ends.close()

@@ -27,8 +27,8 @@ from support.torture_cluster import TRAP, MailServer
 from support.torture_history import Outcome
 
 LOCK = struct.Struct("=hhqqi4x")
-TRAPS = 5
-"""Attempts: the owner may lose its lease by itself before it is stopped."""
+TRAP_S = 120.0
+"""For all attempts: the owner may lose its lease by itself before it is stopped."""
 BEGIN_S = 10.0
 """For a change to begin; less than its own wait for the fence."""
 POLL_S = 0.005
@@ -64,7 +64,7 @@ class Troubles:
                 KINDS[kind](self)
                 self.done[kind] += 1
                 number += 1
-                self._rest(1.0 + 2.0 * self.rng.random())
+                self._rest(self.cluster.plan.ttl_s * (0.1 + 0.3 * self.rng.random()))
         except Exception:  # noqa: BLE001 - whatever it is, the verdict is bad
             self.world.history.complain(traceback.format_exc())
 
@@ -102,7 +102,8 @@ class Troubles:
 
     def stop_inside_a_change(self) -> None:
         """Until the fence has refused a stale owner."""
-        for _ in range(TRAPS):
+        end_s = time.monotonic() + TRAP_S
+        while time.monotonic() < end_s:
             if self.world.stop.is_set():
                 return
             with suppress(NotSprung):
