@@ -104,7 +104,7 @@ class ImapTalk:
         except BaseException:
             self.close()
             raise
-        self.validity = int(self.client.untagged_responses["UIDVALIDITY"][0])
+        self.validity = int(str(self.client.response("UIDVALIDITY")[1][0], "ascii"))
 
     def close(self) -> None:
         with suppress(OSError):

@@ -36,7 +36,7 @@ TAG = b"x1"
 
 
 class NotSprung(Exception):
-    """The owner lost the account before the trap closed."""
+    """The trap did not close on an owner inside a change."""
 
 
 class Troubles:
@@ -106,7 +106,7 @@ class Troubles:
         while time.monotonic() < end_s:
             if self.world.stop.is_set():
                 return
-            with suppress(NotSprung):
+            with suppress(NotSprung, imaplib.IMAP4.error, OSError):
                 self._trap()
                 return
         self.world.history.complain("no owner could be stopped inside a change")
@@ -135,10 +135,7 @@ class Troubles:
             stale.close()
 
     def _entered(self, server: MailServer) -> ImapTalk:
-        try:
-            return ImapTalk(self.world, server.endpoint, TRAP)
-        except (imaplib.IMAP4.error, OSError) as error:
-            raise NotSprung from error
+        return ImapTalk(self.world, server.endpoint, TRAP)
 
     def _stopped_inside(self, victim: MailServer, stale: ImapTalk, uid: int, flag: str) -> None:
         """The fence is held by us until the owner wants it and is stopped."""
