@@ -113,7 +113,8 @@ class Troubles:
 
     def _trap(self) -> None:
         victim, other = self.rng.sample(self.cluster.servers, 2)
-        self.world.send(self.rng, [TRAP])
+        for _ in range(2):  # the new owner changes the same message or another
+            self.world.send(self.rng, [TRAP])
         stale = self._entered(victim)
         try:
             uids = stale.uids()
@@ -125,7 +126,7 @@ class Troubles:
             flag, outcome = self.rng.choice(FLAGS), Outcome.UNKNOWN
             try:
                 self._stopped_inside(victim, stale, uid, flag)
-                self._take_over(other, uid)
+                self._take_over(other, self.rng.choice(uids))
                 victim.child.send_signal(signal.SIGCONT)
                 outcome = late_outcome(stale.client)
             finally:
@@ -133,6 +134,8 @@ class Troubles:
                 stale.changed(uid, flag, True, started_s, outcome)
         finally:
             stale.close()
+        if outcome is Outcome.DONE:
+            self.world.history.complain("a stale owner's change was acknowledged")
 
     def _entered(self, server: MailServer) -> ImapTalk:
         return ImapTalk(self.world, server.endpoint, TRAP)
