@@ -98,6 +98,9 @@ def run(plan: Plan, effort: Effort) -> Report:
         report.refused_by_token = cluster.refusals
         for server in cluster.servers:
             server.child.end(signal.SIGTERM)
+            said = (line for life in server.lives for line in life.log)
+            (plan.folder / f"{server.name}.log").write_text("".join(said))
+        (plan.folder / "history").write_text("\n".join(map(str, history.entries)))
         report.faults = check(history.entries, told)
         report.doubled_by_the_spool = repeats(history.entries, told)
         for name, mailbox in told.items():

@@ -205,7 +205,8 @@ def _copies(account: _Account) -> Iterator[Fault]:
         most = least + outcomes[Outcome.UNKNOWN]
         count = found.pop(message, 0)
         if count < least:
-            yield account.fault("lost", f"{message}: {least} acknowledged, {count} seen")
+            way = " (by a spool)" if message in account.spooled else ""
+            yield account.fault("lost", f"{message}{way}: {least} acknowledged, {count} seen")
         if count > most and message not in account.spooled:
             yield account.fault("doubled", f"{message}: {most} at most, {count} seen")
     for message in found:

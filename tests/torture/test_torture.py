@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 import pytest
 
-from support.etcd_members import roomy
-from support.torture import Effort, run
-from support.torture_cluster import Plan
+from support.torture import Effort, run_in_a_folder
 from support.torture_troubles import KINDS
 
 ACCOUNTS = 8
@@ -20,8 +15,7 @@ TROUBLES = 4
 @pytest.mark.timeout(600)
 def test_nothing_acknowledged_is_lost_and_the_stale_are_refused() -> None:
     effort = Effort(troubles=TROUBLES, clients=6, seed=7)
-    with TemporaryDirectory(dir=roomy()) as folder:
-        report = run(Plan(Path(folder), ACCOUNTS, ttl_s=4.0), effort)
+    report = run_in_a_folder(effort, accounts=ACCOUNTS, ttl_s=4.0)
     shown = report.shown(effort)
     assert report.faults == [], shown
     assert report.complaints == [], shown
