@@ -28,12 +28,12 @@ def roomy() -> str | None:
     return str(memory)
 
 
-def free_ports(count: int) -> list[int]:
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     """Ports that nobody has now."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:
-            each.bind(("127.0.0.1", 0))
+            each.bind((host, 0))
         return [each.getsockname()[1] for each in sockets]
     finally:
         for each in sockets:
@@ -134,9 +134,14 @@ def three(folder: Path) -> list[Member]:
         for number in range(3)
     ]
     cluster = ",".join(f"{member.name}={member.peer_url}" for member in members)
-    for member in members:
-        member.cluster = cluster
-        member.launch()
-    for member in members:
-        member.wait()
+    try:
+        for member in members:
+            member.cluster = cluster
+            member.launch()
+        for member in members:
+            member.wait()
+    except BaseException:
+        for member in members:
+            member.kill()
+        raise
     return members

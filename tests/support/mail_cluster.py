@@ -31,10 +31,15 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
-def accounts_text() -> str:
+def stored_password() -> str:
+    """PASSWORD, as a file of accounts has it."""
     salt = b"salt"
     digest = hashlib.sha1(PASSWORD.encode() + salt).digest() + salt
-    stored = "{SSHA}" + base64.b64encode(digest).decode()
+    return "{SSHA}" + base64.b64encode(digest).decode()
+
+
+def accounts_text() -> str:
+    stored = stored_password()
     lines = ["users:"]
     for user in USERS:
         lines += [f"  {user}:", f'    password: "{stored}"']
@@ -62,6 +67,7 @@ class Child:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._first.put(line)
+        self._first.put("")  # it ended; whoever waits for the first line need not wait longer
 
     def _read_log(self) -> None:
         assert self.process.stderr is not None
@@ -72,7 +78,7 @@ class Child:
             words = self._first.get(timeout=WAIT_S).split()
         except queue.Empty:
             raise AssertionError(f"not ready: {self.log}") from None
-        assert words[0] == "ready", self.log
+        assert words[:1] == ["ready"], self.log
         return words[1:]
 
     def send_signal(self, number: signal.Signals) -> None:

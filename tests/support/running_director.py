@@ -134,9 +134,12 @@ class Director:
     def start(self) -> Director:
         """Start, and wait until all workers serve."""
         self.launch()
+        self.wait_until_it_serves()
+        return self
+
+    def wait_until_it_serves(self) -> None:
         until(lambda: self.events("started"), "the start")
         until(lambda: all(server["health"] == "up" for server in self.servers()), "health")
-        return self
 
     def events(self, name: str = "") -> list[Json]:
         """Those so named; none while nobody answers."""
