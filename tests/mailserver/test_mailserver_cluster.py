@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from support.mail_cluster import USERS, WAIT_S, Child, Endpoint, MailCluster, wait_until
+from support.mail_cluster import USERS, WAIT_S, Child, Endpoint, MailCluster, is_stopped, wait_until
 from support.mail_scenarios import body, deliver, flags, imap, message, pop3, uids
 
 pytestmark = pytest.mark.timeout(240)
@@ -191,6 +191,7 @@ def test_two_believe_and_the_stale_one_is_refused(either: MailCluster) -> None:
             stale.send(b"x1 STORE 1 +FLAGS (\\Flagged)\r\n")
             wait_until(lambda: has_open(server, fence), "the change begins")
             server.send_signal(signal.SIGSTOP)
+            wait_until(lambda: is_stopped(server), "it stops")
         late.send(b"x2 STORE 1 +FLAGS (\\Flagged)\r\n")
         with imap(b) as new, imap(b.as_user(USERS[1])) as newer:
             for client in (new, newer):

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from support.mail_cluster import Child
+from support.mail_cluster import Child, is_stopped
 from support.running_director import is_alive, until
 from support.torture_clients import FLAGS, ImapTalk, World
 from support.torture_cluster import TRAP, MailServer
@@ -151,6 +151,10 @@ class Troubles:
                     raise NotSprung
                 time.sleep(POLL_S)
             victim.child.send_signal(signal.SIGSTOP)
+            while not is_stopped(victim.child):  # else it may still get the fence
+                if time.monotonic() > end_s:
+                    raise NotSprung
+                time.sleep(POLL_S)
 
     def _take_over(self, other: MailServer, uid: int) -> None:
         """As soon as the lease of the one that is stopped is over."""
