@@ -6,12 +6,12 @@ Owns: the choice, the line of those who wait for room, retries. Must not know: w
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 
 from l7lb.directory.connection import Connection, ConnectionLost
 from l7lb.directory.libldap import TEMPORARY, Answer, Search, reason_of
 from l7lb.directory.replica import Replica
+from l7lb.directory.turns import Turns
 from l7lb.errors import DirectoryAway
 from l7lb.model_directory import LdapSpec
 
@@ -24,7 +24,7 @@ class Searches:
     def __init__(self, replicas: Sequence[Replica], spec: LdapSpec) -> None:
         self._replicas = replicas
         self._spec = spec
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting = Turns()
         self.retried = 0
         for replica in replicas:
             replica.on_change = self._wake_all
@@ -65,7 +65,7 @@ class Searches:
         try:
             answer = await connection.request(lambda handle: handle.search(search), limit_s)
         finally:
-            self._wake_one()
+            self._waiting.give()
         replica.served += 1
         return answer
 
@@ -82,7 +82,7 @@ class Searches:
                 raise DirectoryAway(f"no directory server answers: {reasons}")
             if len(self._waiting) >= self._spec.queue:
                 raise DirectoryAway(f"more than {self._spec.queue} look-ups wait")
-            await self._turn()
+            await self._waiting.wait(self._waiting.give)
 
     def _best(self) -> tuple[Replica, Connection] | None:
         found = [
@@ -96,25 +96,6 @@ class Searches:
         _, _, replica, connection = min(found, key=lambda each: each[:2])
         return replica, connection
 
-    async def _turn(self) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._wake_one()
-            elif turn in self._waiting:
-                self._waiting.remove(turn)
-            raise
-
-    def _wake_one(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-
     def _wake_all(self) -> None:
         for _ in range(len(self._waiting)):
-            self._wake_one()
+            self._waiting.give()

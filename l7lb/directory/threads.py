@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from l7lb.directory.turns import Turns
 from l7lb.errors import DirectoryAway
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class Threads:
         self._limit = limit
         self._queue = queue
         self._busy = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting = Turns()
         self.abandoned = 0
         """Calls whose deadline passed and that have not come back."""
         self.abandoned_total = 0
@@ -53,25 +53,12 @@ class Threads:
             raise DirectoryAway(f"{self._name}: all {self._limit} threads hang")
         if len(self._waiting) >= self._queue:
             raise DirectoryAway(f"{self._name}: more than {self._queue} calls wait")
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._give_back()
-            elif turn in self._waiting:
-                self._waiting.remove(turn)
-            raise
+        await self._waiting.wait(self._give_back)
 
     def _give_back(self) -> None:
         """The place goes straight to the first that waits."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._busy -= 1
+        if not self._waiting.give():
+            self._busy -= 1
 
     async def _started(self, call: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()

@@ -85,7 +85,7 @@ async def test_who_is_cancelled_in_the_moment_of_its_turn_passes_it_on() -> None
     second = asyncio.create_task(threads.run(lambda: 2, LATE_S))
     third = asyncio.create_task(threads.run(lambda: 3, LATE_S))
     await turns(10)
-    threads._waiting[0].add_done_callback(lambda _: second.cancel())
+    threads._waiting._line[0].add_done_callback(lambda _: second.cancel())
     gate.set()
     assert await first
     assert await third == 3
