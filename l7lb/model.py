@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from l7lb.model_directory import DirectorySpec
 from l7lb.model_http import HttpOptions
-from l7lb.model_mail import LoginOptions, ServerLoginSpec, SmtpOptions
+from l7lb.model_mail import MAIL_PROTOCOLS, LoginOptions, ServerLoginSpec, SmtpOptions
 from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 
@@ -464,9 +464,15 @@ class ClusterSpec:
     services: Mapping[str, ServiceSpec]
     director: DirectorSpec = DirectorSpec()
     directory: DirectorySpec | None = None
-    store: StoreSpec | None = None
-    mail_storage: MailStorageSpec | None = None
-    """What directors share; None: this one is alone."""
     """Where accounts are."""
+    store: StoreSpec | None = None
+    """What directors share; None: this one is alone."""
+    mail_storage: MailStorageSpec | None = None
+    """Where Maildirs are."""
     files: tuple[str, ...] = ()
     """Every file that was read, the main one first."""
+
+    @property
+    def has_mail(self) -> bool:
+        """Mail cannot be without a store and accounts."""
+        return any(each.protocol in MAIL_PROTOCOLS for each in self.services.values())

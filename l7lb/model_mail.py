@@ -10,6 +10,9 @@ from enum import StrEnum
 
 from l7lb.model_directory import SecretSpec
 
+MAIL_PROTOCOLS = ("imap", "pop3", "smtp")
+"""Services that need accounts, and what directors share about them."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerLoginSpec:

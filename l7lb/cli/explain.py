@@ -23,11 +23,12 @@ from l7lb.cli.explain_http import (
     read_header,
     read_url,
 )
-from l7lb.cli.explain_mail import PROTOCOLS, AskedMail, answer_mail
+from l7lb.cli.explain_mail import AskedMail, answer_mail
 from l7lb.config.load import load_cluster
 from l7lb.director.paths import SECRET_FILE, state_path
 from l7lb.errors import ConfigError
 from l7lb.model import ClusterSpec, DirectorSpec
+from l7lb.model_mail import MAIL_PROTOCOLS
 from l7lb.routing.explain import Trial
 from l7lb.routing.matchers import shown
 
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 def answered(cluster: ClusterSpec, args: argparse.Namespace, secret: bytes) -> Answer:
     """Raises NotAskable, ConfigError."""
-    if args.method not in PROTOCOLS:
+    if args.method not in MAIL_PROTOCOLS:
         return answer(cluster, read_question(args), args.service, secret)
     if args.header:
         raise NotAskable(f"{args.method} has no headers")

@@ -20,8 +20,6 @@ from l7lb.routing.explain import explain
 from l7lb.routing.table import RoutingTable
 from l7lb_protocols.facts import PlainFacts
 
-PROTOCOLS = ("imap", "pop3", "smtp")
-
 
 @dataclass(frozen=True, slots=True)
 class AskedMail:

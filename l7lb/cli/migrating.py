@@ -16,7 +16,7 @@ from l7lb.cli.progress import Bar
 from l7lb.config.load import load_cluster
 from l7lb.config.refusal import Refusal
 from l7lb.config.units import parse_size
-from l7lb.director.embedded_store import FOLDER, SOCKET, needs_store
+from l7lb.director.embedded_store import FOLDER, SOCKET
 from l7lb.director.paths import state_path
 from l7lb.director.store import engine_of
 from l7lb.directory.opened import Opened, open_directory
@@ -93,7 +93,7 @@ async def opened_desk(file: str) -> AsyncIterator[Desk]:
 
 def store_of(cluster: ClusterSpec) -> StoreSpec | None:
     """The file's, else the one that the director of this host keeps for mail."""
-    if cluster.store is not None or not needs_store(cluster):
+    if cluster.store is not None or not cluster.has_mail:
         return cluster.store
     return LockdStore(f"unix:{state_path(cluster.director) / FOLDER / SOCKET}")
 

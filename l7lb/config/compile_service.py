@@ -9,7 +9,6 @@ from l7lb.config import compile_mail, credentials
 from l7lb.config.compile_pool import resolved
 from l7lb.config.compile_route import Surroundings, match_spec, route_spec
 from l7lb.config.schema_cluster import (
-    MAIL,
     Director,
     Http,
     Listen,
@@ -32,10 +31,15 @@ from l7lb.model import (
     Timeouts,
 )
 from l7lb.model_http import HttpLimits, HttpOptions
+from l7lb.model_mail import MAIL_PROTOCOLS
 from l7lb.routing.precedence import find_ties
 
 STANDARD_OUTPUT = "-"
-OPTIONS: Mapping[str, tuple[str, ...]] = {"http": ("http",), "login": MAIL, "smtp": ("smtp",)}
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "http": ("http",),
+    "login": MAIL_PROTOCOLS,
+    "smtp": ("smtp",),
+}
 """Protocols by the section that is theirs."""
 
 
@@ -93,7 +97,7 @@ def _routes(valid: Valid[Service], around: Surroundings, scope: Scope) -> tuple[
     for index, route in enumerate(valid.section.routes):
         spot = scope.at(valid.position("routes", index))
         before = len(scope.problems)
-        if protocol in MAIL and compile_mail.refuse_http(route, protocol, spot):
+        if protocol in MAIL_PROTOCOLS and compile_mail.refuse_http(route, protocol, spot):
             continue
         match = match_spec(route, around, spot)
         is_sound = len(scope.problems) == before
@@ -132,7 +136,7 @@ def _line(spec: RouteSpec, beside: RouteSpec) -> str:
 
 def check_pools(service: ServiceSpec, pools: Mapping[str, PoolSpec], scope: Scope) -> None:
     """A pool must be of use to the protocols of the services that use it."""
-    if service.protocol in MAIL:
+    if service.protocol in MAIL_PROTOCOLS:
         compile_mail.check_pools(service, pools, scope)
         return
     for route in service.routes:
@@ -159,11 +163,11 @@ def _hangs_on_account(pool: PoolSpec) -> bool:
 
 
 def _listen(listen: Listen, protocol: str, scope: Scope) -> ListenSpec:
-    if listen.passthrough and protocol in MAIL:
+    if listen.passthrough and protocol in MAIL_PROTOCOLS:
         scope.at("passthrough").key_problem(f"passthrough means nothing with {protocol}")
     elif listen.tls and listen.passthrough:
         scope.at("passthrough").key_problem("passthrough does not terminate TLS", "leave tls out")
-    if listen.starttls and protocol not in MAIL:
+    if listen.starttls and protocol not in MAIL_PROTOCOLS:
         scope.at("starttls").key_problem(f"starttls means nothing with {protocol}", "use tls")
     elif listen.starttls and listen.tls:
         scope.at("starttls").key_problem("with tls, TLS has begun already", "leave one out")
@@ -244,7 +248,7 @@ def _http(http: Http) -> HttpOptions:
 
 def _access_log(service: Service, scope: Scope) -> AccessLog:
     log = service.access_log
-    if LogFormat(log.format) is LogFormat.COMBINED and service.protocol in MAIL:
+    if LogFormat(log.format) is LogFormat.COMBINED and service.protocol in MAIL_PROTOCOLS:
         scope.at("format").problem(f"combined is no format for {service.protocol}", "json or off")
     path = log.path if log.path == STANDARD_OUTPUT else scope.at("path").path(log.path)
     return AccessLog(LogFormat(log.format), path)

@@ -35,6 +35,7 @@ from l7lb.model import (
     Timeouts,
 )
 from l7lb.model_http import HttpLimits, HttpOptions
+from l7lb.model_mail import MAIL_PROTOCOLS
 
 _TIMEOUTS = Timeouts()
 _LIMITS = HttpLimits()
@@ -42,8 +43,7 @@ _HTTP = HttpOptions()
 _LISTEN = ListenSpec(Address("*", 80))
 _TLS = ListenTls(())
 _DIRECTOR = DirectorSpec()
-MAIL = ("imap", "pop3", "smtp")
-PROTOCOLS = ("http", *MAIL)
+PROTOCOLS = ("http", *MAIL_PROTOCOLS)
 
 ListenAddress = Annotated[Address, Parsed(addresses.listen_address, {**TEXT, "x-unit": "address"})]
 

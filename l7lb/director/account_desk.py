@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from l7lb.accounts import normal_name
-from l7lb.director.administration import near
+from l7lb.director.administration import find_server
 from l7lb.director.parts import Parts
 from l7lb.errors import ControlError
 from l7lb.mail.assignments import (
@@ -68,7 +68,7 @@ class AccountDesk:
         self, account: str, pool: str, server: str, hold_s: float = HOLD_S
     ) -> dict[str, object]:
         """Its sessions end, logins wait `hold_s`, then go to the new server."""
-        self._check(pool, server)
+        find_server(self._parts.running.spec.pools, pool, server)
         if not 0 <= hold_s <= HOLD_LIMIT_S:
             raise ControlError(f"hold must be 0 to {HOLD_LIMIT_S:.0f} seconds")
         key = (pool, _name(account))
@@ -97,14 +97,6 @@ class AccountDesk:
             return await change(self._store(), key, edit)
         except StorageError as error:
             raise _away(error) from error
-
-    def _check(self, pool: str, server: str) -> None:
-        pools = self._parts.running.spec.pools
-        if pool not in pools:
-            raise ControlError(f"no pool {pool!r}" + near(pool, list(pools)), 404)
-        names = [each.name for each in pools[pool].servers]
-        if server not in names:
-            raise ControlError(f"no server {server!r} in pool {pool!r}" + near(server, names), 404)
 
 
 def _name(account: str) -> str:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import difflib
 import time
+from collections.abc import Mapping
 
 from l7lb.director.messages import Update
 from l7lb.director.parts import Parts
 from l7lb.errors import ControlError
+from l7lb.model import PoolSpec
 from l7lb.pool.indices import ServerKey
 from l7lb.pool.server import Admin
 
@@ -76,13 +78,17 @@ class Administration:
         return answer
 
     def _find(self, pool: str, server: str) -> ServerKey:
-        pools = self._parts.running.spec.pools
-        if pool not in pools:
-            raise ControlError(f"no pool {pool!r}" + near(pool, list(pools)), 404)
-        names = [each.name for each in pools[pool].servers]
-        if server not in names:
-            raise ControlError(f"no server {server!r} in pool {pool!r}" + near(server, names), 404)
-        return pool, server
+        return find_server(self._parts.running.spec.pools, pool, server)
+
+
+def find_server(pools: Mapping[str, PoolSpec], pool: str, server: str) -> ServerKey:
+    """Raises ControlError: 404 with near names."""
+    if pool not in pools:
+        raise ControlError(f"no pool {pool!r}" + near(pool, list(pools)), 404)
+    names = [each.name for each in pools[pool].servers]
+    if server not in names:
+        raise ControlError(f"no server {server!r} in pool {pool!r}" + near(server, names), 404)
+    return pool, server
 
 
 def near(name: str, known: list[str]) -> str:

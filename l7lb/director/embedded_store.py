@@ -31,7 +31,6 @@ SOCKET = "lockd.sock"
 CLAIM = "claim"
 SOCKET_LIMIT_BYTES = 107
 """What sun_path holds, unix(7)."""
-MAIL = frozenset({"imap", "pop3", "smtp"})
 BACKOFF_S = (0.1, 5.0)
 """First and longest wait before lockd is started again."""
 QUICK_DEATH_S = 10.0
@@ -39,11 +38,6 @@ CLAIM_EVERY_S = 1.0
 READY_S = 10.0
 END_S = 10.0
 """Between the word to lockd and its end by force."""
-
-
-def needs_store(spec: ClusterSpec) -> bool:
-    """Mail cannot be without locks and assignments."""
-    return any(service.protocol in MAIL for service in spec.services.values())
 
 
 class EmbeddedStore:
@@ -76,7 +70,7 @@ class EmbeddedStore:
 
         Raises ControlError when the path is too long for a socket.
         """
-        if spec.store is not None or not (needs_store(spec) or self._task is not None):
+        if spec.store is not None or not (spec.has_mail or self._task is not None):
             return spec
         if len(os.fsencode(self.socket)) > SOCKET_LIMIT_BYTES:
             words = f"{self.socket} is too long for a socket: give director.state, or a store"

@@ -29,7 +29,6 @@ from l7lb.ports import SystemClock
 from l7lb_storage.engine import Engine as StoreEngine
 
 log = logging.getLogger(__name__)
-PROTOCOLS = ("imap", "pop3", "smtp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class MailRoom:
     def prepare(self, spec: ClusterSpec) -> Prepared:
         """Raises ValueError or OSError, and L7lbError for a directory that cannot be used;
         nothing has changed then."""
-        if not _has_mail(spec):
+        if not spec.has_mail:
             return Prepared(spec, None, None)
         if self._office is None:
             self._open()
@@ -133,10 +132,6 @@ class MailRoom:
             await self._office.close()
         if self._spool is not None:
             await self._spool.close()
-
-
-def _has_mail(spec: ClusterSpec) -> bool:
-    return any(service.protocol in PROTOCOLS for service in spec.services.values())
 
 
 def _pools_of(spec: ClusterSpec, protocol: str) -> tuple[str, ...]:

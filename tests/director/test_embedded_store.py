@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from l7lb.director.embedded_store import SOCKET_LIMIT_BYTES, EmbeddedStore, needs_store
+from l7lb.director.embedded_store import SOCKET_LIMIT_BYTES, EmbeddedStore
 from l7lb.director.events import Events
 from l7lb.director.store import engine_of
 from l7lb.errors import ControlError
@@ -112,7 +112,7 @@ class HeardEvents(Events):
 
 def test_mail_without_a_store_gets_one(tmp_path: Path) -> None:
     ours = EmbeddedStore(tmp_path, Events())
-    assert [needs_store(spec_of(each)) for each in ("http", "imap", "pop3", "smtp")] == [
+    assert [spec_of(each).has_mail for each in ("http", "imap", "pop3", "smtp")] == [
         False,
         True,
         True,
