@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import imaplib
-import os
 import poplib
 import signal
-import struct
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from support.mail_cluster import USERS, WAIT_S, Child, Endpoint, MailCluster, is_stopped, wait_until
+from support.fence_trap import fence_held, has_open, is_stopped
+from support.mail_cluster import USERS, WAIT_S, Endpoint, MailCluster, wait_until
 from support.mail_scenarios import body, deliver, flags, imap, message, pop3, uids
 
 pytestmark = pytest.mark.timeout(240)
 TTL_S = 6.0
 """Of a server that is to lose its lease: no shorter, a busy machine must not lose it for us."""
-LOCK = struct.Struct("=hhqqi4x")
-
-
-@contextmanager
-def fence_held(file: Path) -> Iterator[None]:
-    """As another writer would: whoever wants to change the mailbox waits."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def has_open(child: Child, file: Path) -> bool:
-    links = Path(f"/proc/{child.process.pid}/fd").iterdir()
-    return any(os.path.realpath(link) == str(file) for link in links)
 
 
 def lines_until_end(client: imaplib.IMAP4) -> list[bytes]:

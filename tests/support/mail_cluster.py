@@ -98,12 +98,6 @@ class Child:
         return status
 
 
-def is_stopped(child: Child) -> bool:
-    """Every thread of it: SIGSTOP takes its time, and until then it may still get a lock."""
-    stats = [each.read_text() for each in Path(f"/proc/{child.process.pid}/task").glob("*/stat")]
-    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
-
-
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where a mail server is and who to be there: all that a scenario needs to know of it."""

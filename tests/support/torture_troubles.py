@@ -6,27 +6,23 @@ trouble heals what it did, also when the run ends meanwhile.
 
 from __future__ import annotations
 
-import fcntl
 import imaplib
 import os
 import random
 import signal
-import struct
 import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
 
-from support.mail_cluster import Child, is_stopped
+from support.fence_trap import fence_held, has_open, is_stopped
 from support.running_director import is_alive, until
 from support.torture_clients import FLAGS, ImapTalk, World
 from support.torture_cluster import TRAP, MailServer
 from support.torture_history import Outcome
 
-LOCK = struct.Struct("=hhqqi4x")
 TRAP_S = 120.0
 """For all attempts: the owner may lose its lease by itself before it is stopped."""
 BEGIN_S = 10.0
@@ -200,26 +196,6 @@ KINDS: dict[str, Callable[[Troubles], None]] = {
 }
 ON_SERVERS = [kind for kind in KINDS if kind.startswith(("owner", "server"))]
 ON_OTHERS = [kind for kind in KINDS if kind not in ON_SERVERS]
-
-
-@contextmanager
-def fence_held(file: Path) -> Iterator[None]:
-    """As another writer would. Raises NotSprung when somebody has it."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        request = LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        try:
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request)
-        except BlockingIOError as error:
-            raise NotSprung from error
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def has_open(child: Child, file: Path) -> bool:
-    links = Path(f"/proc/{child.process.pid}/fd").iterdir()
-    return any(os.path.realpath(link) == str(file) for link in links)
 
 
 def late_outcome(client: imaplib.IMAP4) -> Outcome:
