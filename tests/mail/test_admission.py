@@ -11,8 +11,9 @@ import pytest
 
 from l7lb.accounts import Directory
 from l7lb.errors import DirectoryAway
-from l7lb.mail.login.admission import Admission, Guest, Identity, nonce, server_login
+from l7lb.mail.login.admission import Admission, Guest, Identity, server_login
 from l7lb.mail.office import Office
+from l7lb.mail.scram import nonce
 from l7lb.model import PoolSpec
 from l7lb.model_mail import LoginOptions
 from l7lb_protocols.login.events import Verdict

@@ -6,19 +6,17 @@ client's connection, nor how servers are reached.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 
 from l7lb.accounts import Account, Outcome, Status, normal_name
 from l7lb.mail.office import Office
+from l7lb.mail.scram import keys_of
 from l7lb.model import PoolSpec, ServiceSpec
 from l7lb_protocols.facts import PlainFacts
 from l7lb_protocols.login.events import Verdict
 from l7lb_protocols.login.server_side import ServerLogin
-from l7lb_protocols.sasl.keys import ScramKeys, fake_keys
+from l7lb_protocols.sasl.keys import ScramKeys
 from l7lb_protocols.sasl.steps import Credentials
-
-NONCE_BYTES = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +102,7 @@ class Admission:
         DirectoryError."""
         name = self._name(account)
         found = None if name is None else await self.office.asked().account(name)
-        if found is None or found.scram is None:
-            return fake_keys(self.office.spec.secret, account)
-        real = found.scram
-        return ScramKeys(real.salt, real.iterations, real.stored_key, real.server_key)
+        return keys_of(found, account, self.office.spec.secret)
 
     def _name(self, said: bytes) -> str | None:
         """The name to look up; None: nobody can have it."""
@@ -118,11 +113,6 @@ class Admission:
         if self._options.default_domain and text and "@" not in text:
             text = f"{text}@{self._options.default_domain}"
         return normal_name(text)
-
-
-def nonce() -> bytes:
-    """Fresh text for SCRAM (RFC 5802 §5.1)."""
-    return secrets.token_urlsafe(NONCE_BYTES).encode()
 
 
 def server_login(pool: PoolSpec, identity: Identity, said: Credentials) -> ServerLogin | None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from l7lb.errors import DirectoryError
 from l7lb.mail.assignments import UNKNOWN, Assignment
-from l7lb.mail.login.admission import Admission, Guest, Identity, nonce, server_login
+from l7lb.mail.login.admission import Admission, Guest, Identity, server_login
 from l7lb.mail.login.words import Dialect, Words
+from l7lb.mail.scram import nonce
 from l7lb.model_mail import LoginOptions
 from l7lb_protocols.facts import PlainFacts
 from l7lb_protocols.login.client_side import ClientSide

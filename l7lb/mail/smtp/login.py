@@ -9,8 +9,8 @@ import secrets
 
 from l7lb.accounts import Account, Directory, Status
 from l7lb.errors import DirectoryError
+from l7lb.mail.scram import keys_of, nonce
 from l7lb_protocols.sasl.errors import SaslProblem
-from l7lb_protocols.sasl.keys import ScramKeys, fake_keys
 from l7lb_protocols.sasl.offer import exchange
 from l7lb_protocols.sasl.steps import Challenge, Credentials, KeysWanted
 from l7lb_protocols.sasl.steps import Step as SaslStep
@@ -61,12 +61,7 @@ class SmtpLogin:
     async def _keys(self, wanted: KeysWanted) -> Challenge:
         """Whoever has no keys gets some that no proof fits."""
         account = await self._account(self._full_name(wanted.account))
-        stored = account.scram if account is not None else None
-        if stored is None:
-            keys = fake_keys(FAKE_SEED, wanted.account)
-        else:
-            keys = ScramKeys(stored.salt, stored.iterations, stored.stored_key, stored.server_key)
-        return self._exchange.supply(keys, secrets.token_urlsafe(18).encode())
+        return self._exchange.supply(keys_of(account, wanted.account, FAKE_SEED), nonce())
 
     async def _account(self, name: str) -> Account | None:
         return await self._directory.account(name) if self._directory is not None else None
