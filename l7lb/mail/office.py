@@ -123,7 +123,7 @@ class Office:
         """
         if self._node is None:
             raise StorageError("the store is away")
-        session = self._node.session
+        session = await self._node.ready(MAILDROP_WAIT_S)
         try:
             return await session.acquire(MAILDROP + account, Mode.EX, timeout_s=MAILDROP_WAIT_S)
         except DeadlinePassed as error:
@@ -164,6 +164,7 @@ class Office:
             await engine.open()
             async with Node(engine, SessionSpec(self.spec.holder, self.spec.ttl_s)) as node:
                 node.on_session(lambda session: session.on_lost(lambda _: self._lost()))
+                await node.ready()  # a store without a lease could lock nothing
                 self._node, self.store = node, store
                 await self.assignments.follow(store)
         finally:

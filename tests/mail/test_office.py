@@ -131,3 +131,24 @@ async def test_what_fails_in_the_background_is_logged(
     task = office.spawn(fails())
     await asyncio.wait([task])
     await hears(lambda: "a mail session failed" in caplog.text)
+
+
+async def test_a_store_that_is_there_can_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not count as there before it has given a lease."""
+    given = asyncio.Event()
+    opening = MemoryEngine.open_lease
+
+    async def slow(engine: MemoryEngine, *words: object, **more: object) -> object:
+        await given.wait()
+        return await opening(engine, *words, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(MemoryEngine, "open_lease", slow)
+    office = office_of("one")
+    office.set_store(MemoryEngine(World()))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert office.store is None
+    given.set()
+    await hears(lambda: office.store)
+    await (await office.lock_maildrop("alice")).release()
+    await office.close()
