@@ -85,6 +85,9 @@ class Directory(Protocol):
     async def account(self, name: str) -> Account | None:
         """By the name that a client logs in with."""
 
+    def remembered(self, name: str) -> Account | None:
+        """What `account` would say without asking anybody; None: it must ask, or knows nobody."""
+
     async def recipient(self, address: str) -> Account | None:
         """By an address of mail: its own, an alias, or the catch of its domain."""
 

@@ -122,8 +122,11 @@ class Assignments:
     Works on without the store, by what it knows and by rendezvous, and says so in `is_blind`.
     """
 
-    def __init__(self, on_change: Callable[[Key, Assignment | None], None]) -> None:
+    def __init__(
+        self, on_change: Callable[[Key, Assignment], None], on_moving: Callable[[str], None]
+    ) -> None:
         self._on_change = on_change
+        self._on_moving = on_moving
         self._known: dict[Key, tuple[Assignment, int]] = {}
         self._moving: set[str] = set()
         self._migrated: dict[str, Record] = {}
@@ -149,11 +152,10 @@ class Assignments:
         `home`: the server that the directory names; no other will do then.
         """
         key = (pool.name, account)
-        if account in self._migrated:
-            home = self._migrated[account].home(home)
-        known = self.known(key)
-        if known is not None and self._holds(known, pool, home):
-            return known
+        found = self.agreed(key, pool, home)
+        if found is not None:
+            return found
+        home = self._home(account, home)
         proposed = home or pool.propose(account.encode())
         wanted = None if proposed is None else Assignment(proposed, kicks=UNKNOWN)
         store = self._store
@@ -164,6 +166,22 @@ class Assignments:
         except StorageError as error:
             self._blind(error)
             return wanted
+
+    def agreed(self, key: Key, pool: Servers, home: str | None) -> Assignment | None:
+        """What `of` says without asking the store; None: it must ask.
+
+        Where the directory names a server all know it without a record (see `record`).
+        """
+        home = self._home(key[1], home)
+        known = self.known(key)
+        if known is not None:
+            return known if self._holds(known, pool, home) else None
+        return None if home is None or self._store is None else Assignment(home)
+
+    def _home(self, account: str, home: str | None) -> str | None:
+        """The directory's word, unless that is older than a migration."""
+        migrated = self._migrated.get(account)
+        return home if migrated is None else migrated.home(home)
 
     async def _settled(
         self, store: Store, key: Key, pool: Servers, home: str | None
@@ -182,16 +200,29 @@ class Assignments:
             self._known[key] = (found, 0)  # the watch soon says which revision
         return found
 
+    async def record(self, key: Key, server: str) -> None:
+        """For a session that came in without a record: so that others see it, and it can be
+        kicked. A record that is there stays. Raises StorageError."""
+        if key in self._known:
+            return
+        if self._store is None:
+            raise StorageError("the store is away")
+        await change(self._store, key, lambda at: at or Assignment(server), is_new=True)
+
     @staticmethod
     def _holds(present: Assignment, pool: Servers, home: str | None) -> bool:
         if home is not None:
             return present.server == home
         return pool.keeps(present.server)
 
+    def moves(self, key: Key) -> bool:
+        """Does the account move now? Then `settle_moves` waits."""
+        known = self.known(key)
+        return key[1] in self._moving or (known is not None and known.hold_until_s > time.time())
+
     async def settle_moves(self, key: Key, limit_s: float) -> bool:
         """Wait while the account moves. False: it still does after `limit_s`."""
-        known = self.known(key)
-        if key[1] not in self._moving and (known is None or known.hold_until_s <= time.time()):
+        if not self.moves(key):
             return True
         try:
             async with asyncio.timeout(limit_s):
@@ -263,8 +294,7 @@ class Assignments:
         if item.key.startswith(MOVING):
             account = item.key.removeprefix(MOVING)
             self._moving.add(account)
-            for moving in [key for key in self._known if key[1] == account]:
-                self._on_change(moving, None)
+            self._on_moving(account)
             return
         if item.key.startswith(RECORDS):
             self._learn(item)

@@ -40,6 +40,7 @@ DELIVERY_WAIT_S = 30.0
 """For an account that moves; then the sender is asked to come again."""
 MOVES_A_CHORE = 50
 """Accounts that a worker moves off a draining server in one go."""
+RECORDS_AT_ONCE = 32
 PAUSE_S = (0.2, 5.0)
 MAILDROP_WAIT_S = 1.0
 MAILDROP = "mail/pop3/"
@@ -68,7 +69,7 @@ class Office:
     def __init__(self, spec: OfficeSpec) -> None:
         self.spec = spec
         self.sessions = Sessions(spec.clock)
-        self.assignments = Assignments(self.sessions.assigned)
+        self.assignments = Assignments(self.sessions.assigned, self.sessions.moving)
         self.penalty = Penalty(Tally(lambda: self.store, spec.clock.now))
         self.spool: Spool | None = None
         """Started; None: nothing can be kept."""
@@ -184,10 +185,23 @@ class Office:
         while True:
             await asyncio.sleep(CHORES_S)
             try:
+                await self._record()
                 await self._refresh()
                 await self._hand_over()
             except StorageError as error:
                 log.info("the store is away", extra={"reason": str(error)})
+
+    async def _record(self) -> None:
+        """Sessions that last are worth a record; most of those that poll for mail do not last."""
+        lasting = self.sessions.lasting()
+        each = [*lasting.items()]
+        try:
+            while each:
+                some, each = each[:RECORDS_AT_ONCE], each[RECORDS_AT_ONCE:]
+                await asyncio.gather(*(self.assignments.record(*pair) for pair in some))
+        except StorageError:
+            self.sessions.not_recorded(lasting)
+            raise
 
     async def _refresh(self) -> None:
         now_s = self.spec.clock.now()

@@ -44,8 +44,11 @@ class Servers:
 
 class Director:
     def __init__(self) -> None:
-        self.told: list[tuple[Key, Assignment | None]] = []
-        self.assignments = Assignments(lambda key, found: self.told.append((key, found)))
+        self.told: list[tuple[Key, Assignment]] = []
+        self.moving: list[str] = []
+        self.assignments = Assignments(
+            lambda key, found: self.told.append((key, found)), self.moving.append
+        )
 
     async def server(self, pool: Servers, home: str | None = None) -> str | None:
         found = await self.assignments.of(ALICE, pool, home)
@@ -118,6 +121,36 @@ async def test_the_directory_decides_where_it_has_a_word() -> None:
         assert await other.server(Servers("m1"), home="m2") == "m2"  # and no other, if it is down
 
 
+async def test_whom_the_directory_has_placed_needs_no_record_to_come_in(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with following(World(), 1) as (one,):
+        with monkeypatch.context() as patch:
+            patch.delattr(Store, "swap")
+            assert await one.assignments.of(ALICE, Servers("m1"), "m2") == Assignment("m2")
+        assert one.assignments.known(KEY) is None
+
+
+async def test_who_stays_gets_a_record_which_everybody_sees() -> None:
+    async with following(World()) as (one, other):
+        for each in (one, other):
+            await each.assignments.record(KEY, "m2")
+            await other.hears(lambda: other.assignments.known(KEY) == Assignment("m2"))
+
+
+async def test_a_record_that_is_there_is_not_written_over() -> None:
+    async with following(World()) as (one, other):
+        await one.assignments.move(KEY, "m3", hold_s=0.0)
+        await other.assignments.record(KEY, "m2")
+        await other.hears(lambda: other.assignments.known(KEY) is not None)
+        assert other.assignments.known(KEY).server == "m3"
+
+
+async def test_without_a_store_nothing_can_be_recorded() -> None:
+    with pytest.raises(StorageError):
+        await Director().assignments.record(KEY, "m1")
+
+
 async def test_no_server_at_all() -> None:
     async with following(World(), 1) as (one,):
         assert await one.server(Servers()) is None
@@ -142,7 +175,7 @@ async def test_a_migration_holds_logins_until_its_mark_goes() -> None:
         await engine.open()
         store = Store(engine)
         await store.put(MOVING + ALICE, b"{}")
-        await one.hears(lambda: one.told[-1:] == [(KEY, None)])
+        await one.hears(lambda: one.moving == [ALICE])
         waiting = asyncio.create_task(one.assignments.settle_moves(KEY, 60.0))
         await asyncio.sleep(0)
         assert not waiting.done()

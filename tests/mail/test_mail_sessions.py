@@ -10,11 +10,12 @@ KEY = ("mail", "alice")
 
 
 class One:
+    is_fixed = False
+
     def __init__(self, sessions: Sessions, assignment: Assignment, source: str = "a") -> None:
         self.key = KEY
         self.source = source
         self.assignment = assignment
-        self.is_fixed = False
         self.is_locked = False
         self.ended = ""
         self._sessions = sessions
@@ -67,8 +68,40 @@ def test_a_guess_that_was_right_becomes_the_record() -> None:
 def test_an_account_that_moves_has_no_sessions() -> None:
     sessions = Sessions(ManualClock())
     one = One(sessions, Assignment("m1"))
-    sessions.assigned(KEY, None)
+    sessions.moving("bob")
+    assert one.ended == ""
+    sessions.moving("alice")
     assert one.ended == "the account moves"
+
+
+class Fixed(One):
+    is_fixed = True
+
+
+def test_who_came_in_without_a_record_and_stays_is_told_once() -> None:
+    sessions = Sessions(ManualClock())
+    Fixed(sessions, Assignment("m1"))
+    assert sessions.lasting() == {}
+    assert sessions.lasting() == {KEY: "m1"}
+    assert sessions.lasting() == {}
+    sessions.not_recorded({KEY: "m1"})
+    assert sessions.lasting() == {KEY: "m1"}
+
+
+def test_who_left_soon_or_has_a_record_needs_none() -> None:
+    sessions = Sessions(ManualClock())
+    recorded = One(sessions, Assignment("m1"))
+    assert [sessions.lasting(), sessions.lasting()] == [{}, {}]
+    sessions.leave(recorded)
+    sessions.leave(Fixed(sessions, Assignment("m1")))
+    assert [sessions.lasting(), sessions.lasting()] == [{}, {}]
+
+
+def test_a_guess_wants_a_record_as_well() -> None:
+    sessions = Sessions(ManualClock())
+    One(sessions, Assignment("m1", kicks=UNKNOWN))
+    sessions.lasting()
+    assert sessions.lasting() == {KEY: "m1"}
 
 
 def test_whose_server_the_directory_names_is_not_movable() -> None:

@@ -82,6 +82,16 @@ class Admission:
             return Verdict.FAILED
         return Identity(account.name, account)
 
+    def known(self, said: Credentials) -> Identity | None:
+        """What `identify` says, where that is known without asking anybody; None: it must ask, or
+        lets nobody in."""
+        directory = self.office.directory
+        name = self._name(said.account)
+        if name is None or said.is_on_behalf or said.proven or self.checks or directory is None:
+            return None
+        account = directory.remembered(name)
+        return None if account is None else Identity(account.name, account)
+
     async def _checked(self, name: str, said: Credentials) -> Identity | Verdict:
         directory = self.office.asked()
         if said.proven:
