@@ -22,7 +22,7 @@ from tempfile import mkdtemp
 
 from support.etcd_members import roomy
 from support.torture_check import Fault, check, differences, repeats
-from support.torture_clients import Client
+from support.torture_clients import Client, one_of_each
 from support.torture_cluster import Cluster, Plan
 from support.torture_history import Copy, History, Mailbox
 from support.torture_imap import ImapTalk
@@ -51,6 +51,7 @@ class Report:
     operations: dict[str, int] = field(default_factory=dict)
     sessions: dict[str, int] = field(default_factory=dict)
     troubles: dict[str, int] = field(default_factory=dict)
+    troubles_took_s: dict[str, float] = field(default_factory=dict)
     refused_by_token: int = 0
     messages_in_the_end: int = 0
     doubled_by_the_spool: int = 0
@@ -70,6 +71,7 @@ class Report:
             "operations": self.operations,
             "sessions": self.sessions,
             "troubles": self.troubles,
+            "troubles_took_s": {kind: round(s) for kind, s in self.troubles_took_s.items()},
             "refused_by_token": self.refused_by_token,
             "messages_in_the_end": self.messages_in_the_end,
             "doubled_by_the_spool": self.doubled_by_the_spool,
@@ -107,6 +109,7 @@ def run(plan: Plan, effort: Effort) -> Report:
             report.faults += differences(name, mailbox, cluster.stored(name))
         for line in lines:
             report.troubles |= line.done
+            report.troubles_took_s |= line.took_s
     report.operations = {" ".join(key): n for key, n in sorted(history.outcomes().items())}
     report.sessions = dict(sorted(history.sessions.items()))
     report.messages_in_the_end = sum(map(len, told.values()))
@@ -116,6 +119,7 @@ def run(plan: Plan, effort: Effort) -> Report:
 
 def torment(world: World, lines: list[Troubles], effort: Effort) -> None:
     """Clients and troubles, until time is up or all troubles are done; then all is healed."""
+    one_of_each(world, world.cluster.accounts[0])
     clients = [Client(world, 1000 * effort.seed + number) for number in range(effort.clients)]
     troubles = [line.begin(each_once=effort.each_once) for line in lines]
     if effort.each_once:

@@ -38,11 +38,13 @@ REFUSED = "refused by the fence"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`ttl_s`: of the mail servers' leases; `wait_s`: how long clients wait for an answer."""
+    """`ttl_s`: of the mail servers' leases; `director_s`: how long, about, a director is stopped
+    or cut off (its lease is one of 15 s); `wait_s`: how long clients wait for an answer."""
 
     folder: Path
     accounts: int
     ttl_s: float = 6.0
+    director_s: float = 18.0
     wait_s: float = 15.0
 
     @property

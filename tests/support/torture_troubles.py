@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -34,6 +34,7 @@ class Troubles:
         self.rng = random.Random(seed)
         self.kinds = kinds
         self.done: Counter[str] = Counter()
+        self.took_s: dict[str, float] = defaultdict(float)
 
     def begin(self, *, each_once: bool) -> threading.Thread:
         """All kinds in turn, once; or in any order until the world stops."""
@@ -48,8 +49,10 @@ class Troubles:
             while not self.world.stop.is_set() and (count is None or number < count):
                 in_turn = self.kinds[number % len(self.kinds)]
                 kind = in_turn if number < len(self.kinds) else self.rng.choice(self.kinds)
+                started_s = time.monotonic()
                 KINDS[kind](self)
                 self.done[kind] += 1
+                self.took_s[kind] += time.monotonic() - started_s
                 number += 1
                 self._rest(self.cluster.plan.ttl_s * (0.1 + 0.3 * self.rng.random()))
         except Exception:  # noqa: BLE001 - whatever it is, the verdict is bad
@@ -62,6 +65,10 @@ class Troubles:
     def _beyond_s(self) -> float:
         """Longer than a lease lasts."""
         return self.cluster.plan.ttl_s * (1.2 + self.rng.random())
+
+    @property
+    def _directors_s(self) -> float:
+        return self.cluster.plan.director_s * (0.2 + self.rng.random())
 
     def _sprung(self, trap: Callable[[World, random.Random], None]) -> None:
         """Tried until it closes."""
@@ -148,7 +155,7 @@ class Troubles:
         with director.alone:
             director.stop()
             try:
-                self._rest(self._beyond_s)
+                self._rest(self._directors_s)
             finally:
                 director.go_on()
 
@@ -157,7 +164,7 @@ class Troubles:
         with director.alone:
             director.cut()
             try:
-                self._rest(2 * self._beyond_s)
+                self._rest(self._directors_s)
             finally:
                 director.mend()
 

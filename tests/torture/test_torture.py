@@ -13,7 +13,7 @@ ACCOUNTS = 8
 @pytest.mark.timeout(600)
 def test_nothing_acknowledged_is_lost_and_the_stale_are_refused() -> None:
     effort = Effort(each_once=True, clients=6, seed=7)
-    report = run_in_a_folder(effort, accounts=ACCOUNTS, ttl_s=4.0)
+    report = run_in_a_folder(effort, accounts=ACCOUNTS, ttl_s=4.0, director_s=4.0)
     shown = report.shown(effort)
     assert report.faults == [], shown
     assert report.complaints == [], shown
