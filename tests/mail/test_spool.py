@@ -83,6 +83,48 @@ async def test_two_live_owners_do_not_see_each_others(tmp_path: Path) -> None:
     await second.close()
 
 
+async def test_what_cannot_be_read_now_is_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the one nor those behind it wait for the next start."""
+    first = await opened(tmp_path)
+    for queue_id in ("1a", "2b", "3c"):
+        await kept(first, queue_id)
+    await first.close()
+    works = files.read
+
+    def fail(path: Path) -> files.Found:
+        if "2b" in path.name:
+            raise OSError(errno.EMFILE, "too many open files")
+        return works(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "read", fail)
+        second = await opened(tmp_path)
+    assert set(second.entries) == {"1a", "3c"}
+    assert [entry.queue_id for entry in await second.take_over()] == ["2b"]
+    assert await second.take_over() == []
+    await second.close()
+
+
+async def test_what_was_taken_before_an_error_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, dead = await opened(tmp_path), await opened(tmp_path)
+    await kept(dead)
+    await dead.close()
+
+    def fail(_: Path) -> None:
+        raise OSError(errno.EIO, "the disk is sick")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lane, "sync_folder", fail)
+        with pytest.raises(OSError, match="sick"):
+            await spool.take_over()
+    assert [entry.queue_id for entry in await spool.take_over()] == ["1a"]
+    await spool.close()
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "name"])
 async def test_torn_files_are_set_aside_never_deleted(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture

@@ -60,6 +60,8 @@ class Spool:
         self.set_aside_count = 0
         self._closed = False
         self._lane = Lane(folder)
+        self._unread: list[Path] = []
+        """In our lane, and no entry yet."""
         self._threads = ThreadPoolExecutor(THREADS, "spool")
 
     async def start(self) -> None:
@@ -68,10 +70,21 @@ class Spool:
         await self.take_over()
 
     async def take_over(self) -> list[Entry]:
-        """What dead workers left. Raises OSError."""
-        paths = await self._run(self._lane.take_over)
-        found = [await self._load(path) for path in paths]
+        """What dead workers left. A file that cannot be read now is tried again by the next call.
+        Raises OSError."""
+        await self._run(lambda: self._lane.take_over(self._unread))
+        paths, self._unread = self._unread, []
+        found = [await self._taken(path) for path in paths]
         return [entry for entry in found if entry is not None]
+
+    async def _taken(self, path: Path) -> Entry | None:
+        try:
+            return await self._load(path)
+        except OSError as problem:
+            self._unread.append(path)
+            reason = {"file": str(path), "reason": str(problem)}
+            log.error("spooled file cannot be read", extra=reason)
+            return None
 
     async def _load(self, path: Path) -> Entry | None:
         try:
