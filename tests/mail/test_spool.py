@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +82,34 @@ async def test_two_live_owners_do_not_see_each_others(tmp_path: Path) -> None:
     await first.close()
     assert len(await second.take_over()) == 1
     assert len(list(tmp_path.glob("lane-*"))) == 1
+    await second.close()
+
+
+async def test_a_lane_is_not_given_away_while_a_file_in_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next owner would deliver to whoever has the message already."""
+    first, second = await opened(tmp_path), await opened(tmp_path)
+    entry = await kept(first)
+    begun, may_end = threading.Event(), threading.Event()
+    append = files.append
+
+    def slow(path: Path, later: SpoolRecord) -> int:
+        begun.set()
+        assert may_end.wait(30)
+        return append(path, later)
+
+    monkeypatch.setattr(files, "append", slow)
+    update = asyncio.create_task(first.update(entry, delivered(entry.record, 0)))
+    await asyncio.to_thread(begun.wait, 30)
+    update.cancel()  # as at a worker's end: nobody waits for it, but the thread goes on
+    closing = asyncio.create_task(first.close())
+    await asyncio.wait([update])
+    assert await second.take_over() == []
+    may_end.set()
+    await closing
+    [found] = await second.take_over()
+    assert found.record.waiting == (1,)
     await second.close()
 
 

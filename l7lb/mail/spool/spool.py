@@ -176,11 +176,12 @@ class Spool:
         return await self._run(lambda: b"".join(files.message(entry.path, entry.starts_at, size)))
 
     async def close(self) -> None:
-        """What is left is taken over by whoever comes next. Only the first call counts."""
+        """What is left is taken over by whoever comes next, once no file is being written any
+        more. Only the first call counts."""
         if not self._closed:
             self._closed = True
-            await self._run(self._lane.close)
-            self._threads.shutdown(wait=False)
+            await asyncio.to_thread(self._threads.shutdown)
+            self._lane.close()
 
     async def _written(self, work: Callable[[], T]) -> T:
         try:
