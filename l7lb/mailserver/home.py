@@ -42,7 +42,7 @@ class Home:
         MailboxRefused, MailboxAway."""
         name = canonical(name)
         path = self.maildir / folder_directory(name)
-        if not path.is_dir():
+        if not maildir.is_made(path):
             self._open.pop(name, None)
             raise NoSuchMailbox("no such folder")
         found = self._open.get(name)
@@ -57,14 +57,14 @@ class Home:
         found = [
             path.name.removeprefix(SEPARATOR)
             for path in self.maildir.iterdir()
-            if path.name.startswith(SEPARATOR) and (path / maildir.PARTS[-1]).is_dir()
+            if path.name.startswith(SEPARATOR) and maildir.is_made(path)
         ]
         return [INBOX, *sorted(found)]
 
     def create(self, name: str) -> None:
-        """Raises MailboxExists, MailboxRefused."""
+        """Raises MailboxExists, MailboxRefused. What a crash left half made is finished."""
         path = self.maildir / folder_directory(name)
-        if path.exists():
+        if maildir.is_made(path):
             raise MailboxExists("the folder is there already")
         if len(self.names()) > FOLDERS:
             raise MailboxRefused("too many folders")
@@ -79,7 +79,7 @@ class Home:
         path = self.maildir / folder_directory(name)
         if path == self.maildir:
             raise MailboxRefused("INBOX stays")
-        if not path.is_dir():
+        if not maildir.is_made(path):
             raise NoSuchMailbox("no such folder")
         self._validity = max(self._validity, self.folder(name).validity)
         del self._open[canonical(name)]

@@ -67,3 +67,14 @@ def test_folders_are_bounded(home: Home, monkeypatch: pytest.MonkeyPatch) -> Non
     home.create("b")
     with pytest.raises(MailboxRefused, match="too many"):
         home.create("c")
+
+
+def test_a_folder_that_a_crash_left_half_made_is_none_and_can_be_made(home: Home) -> None:
+    (home.maildir / ".Work/tmp").mkdir(parents=True)
+    assert home.names() == ["INBOX"]
+    for call in (lambda: home.folder("Work"), lambda: home.delete("Work")):
+        with pytest.raises(NoSuchMailbox):
+            call()
+    home.create("Work")
+    assert home.names() == ["INBOX", "Work"]
+    assert home.folder("Work").append(b"a: b\r\n\r\n", "") == 1
