@@ -50,7 +50,7 @@ class LoginOptions:
     trusted: tuple[str, ...] = ()
     """Networks of directors whose ID, XCLIENT and hop count are believed."""
     max_sessions: int = 10
-    """Sessions of one account from one address, in each worker; 0: no limit."""
+    """Sessions of one account from one address, over all directors; 0: no limit."""
     max_failures: int = 5
     """Wrong secrets on one connection."""
     penalty: PenaltySpec = PenaltySpec()

@@ -85,7 +85,7 @@ class Login(Section):
     trusted: OneOrMany[Network] = Field(default=[])
     """Networks of other directors: what they say of the client is believed."""
     max_sessions: Count = _LOGIN.max_sessions
-    """Sessions of one account from one address, in each worker; 0: no limit."""
+    """Sessions of one account from one address, over all directors; 0: no limit."""
     max_failures: Annotated[int, Field(ge=1, le=100)] = _LOGIN.max_failures
     """Wrong passwords on one connection, which then is closed."""
     penalty: Annotated[Penalty, Short(shorthand.penalty, (_OFF,))] = Penalty()

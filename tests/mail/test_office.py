@@ -40,7 +40,6 @@ class Locked:
 
     def __init__(self, office: Office) -> None:
         self.key = KEY
-        self.source = "192.0.2.1"
         self.assignment = Assignment("m1")
         self.is_fixed = False
         self.is_locked = True

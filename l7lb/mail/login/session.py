@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from l7lb.errors import DirectoryError
 from l7lb.mail.assignments import UNKNOWN, Assignment
+from l7lb.mail.attendance import UNCOUNTED
 from l7lb.mail.login.admission import Admission, Guest, Identity, server_login
 from l7lb.mail.login.words import Dialect, Words
 from l7lb.mail.scram import nonce
@@ -96,6 +97,7 @@ class LoginSession(Session):
         self._server: ServerSide | None = None
         self._pool: Pool | None = None
         self._lock: Lock | None = None
+        self._place = UNCOUNTED
         self._task: asyncio.Task[None] | None = None
         self._words: Words = ()
         self._login: ServerLogin | None = None
@@ -217,14 +219,15 @@ class LoginSession(Session):
         if self._login is None:
             return Verdict.FORBIDDEN
         key = (pool.name, identity.name)
+        place = await self.office.attendance.enter(key, self.source, self.options.max_sessions)
+        if place is None:
+            return Verdict.LIMIT
+        self._place = place
         if not await self.office.assignments.settle_moves(key, self.options.hold_s):
             return Verdict.UNAVAILABLE
         assignment = await self.office.assignments.of(identity.name, pool, identity.home)
         if assignment is None:
             return Verdict.UNAVAILABLE
-        limit = self.options.max_sessions
-        if limit and self.office.sessions.count(key, self.source) >= limit:
-            return Verdict.LIMIT
         self.key, self.assignment, self.is_fixed = key, assignment, identity.home is not None
         self.office.sessions.enter(self)
         return await self._locked(identity.name)
@@ -437,6 +440,8 @@ class LoginSession(Session):
     def _give_back(self) -> None:
         """Its place among the sessions, and the lock."""
         self.office.sessions.leave(self)
+        place, self._place = self._place, UNCOUNTED
+        self.office.attendance.leave(place)
         lock, self._lock = self._lock, None
         if lock is not None:
             self.office.spawn(_released(lock))
