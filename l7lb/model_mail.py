@@ -26,6 +26,19 @@ class ServerLoginSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SmtpLoginSpec:
+    """How the director logs in at servers of SMTP and LMTP of a pool; without it, it does not."""
+
+    user: str = ""
+    secret: SecretSpec | None = None
+    """None: whoever logged in at the director logs in, with the same password."""
+    on_behalf: bool = False
+    """`user` is a master user, and asks for the client's account."""
+    in_clear: bool = False
+    """Without TLS, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class PenaltySpec:
     """Wrong secrets of one network are answered later and later; counted over all directors."""
 

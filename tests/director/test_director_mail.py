@@ -93,6 +93,21 @@ def test_the_limit_of_sessions_is_one_for_all_workers_of_both_directors(
     pair[0].imap(BOB)
 
 
+def test_the_first_ehlo_offers_what_the_servers_can(
+    pair: tuple[MailDirector, MailDirector],
+) -> None:
+    """Dovecot's LMTP knows no DSN; no message has gone there yet."""
+
+    def offers_dsn(director: MailDirector) -> bool:
+        with director.smtp() as client:
+            client.ehlo()
+            assert client.has_extn("8bitmime")
+            return client.has_extn("dsn")
+
+    for each in pair:
+        until(lambda each=each: not offers_dsn(each), "the servers' answer")
+
+
 def test_an_account_meets_itself_wherever_it_comes_in(
     pair: tuple[MailDirector, MailDirector],
 ) -> None:
