@@ -13,7 +13,13 @@ from enum import StrEnum
 
 from l7lb.model_directory import DirectorySpec
 from l7lb.model_http import HttpOptions
-from l7lb.model_mail import MAIL_PROTOCOLS, LoginOptions, ServerLoginSpec, SmtpOptions
+from l7lb.model_mail import (
+    MAIL_PROTOCOLS,
+    LoginOptions,
+    ServerLoginSpec,
+    SmtpLoginSpec,
+    SmtpOptions,
+)
 from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 
@@ -256,7 +262,8 @@ class PoolSpec:
     max_idle: int = 64
     """Idle server connections kept for each server and worker."""
     login: ServerLoginSpec | None = None
-    """Mail: who logs in there."""
+    """IMAP and POP3: who logs in there."""
+    smtp_login: SmtpLoginSpec | None = None
 
 
 # --------------------------------------------------------------------------- routes

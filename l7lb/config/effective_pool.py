@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7lb.config.effective_mail import server_login_tree
+from l7lb.config.effective_mail import server_login_tree, smtp_login_tree
 from l7lb.config.nodes import Plain
 from l7lb.config.units import format_duration, format_share, format_size
 from l7lb.model import (
@@ -44,6 +44,7 @@ def pool_tree(spec: PoolSpec) -> dict[str, Plain]:
         "reuse": spec.reuse,
         "max_idle": spec.max_idle,
         **({"login": server_login_tree(spec.login)} if spec.login else {}),
+        **({"smtp_login": smtp_login_tree(spec.smtp_login)} if spec.smtp_login else {}),
     }
 
 

@@ -22,7 +22,7 @@ from l7lb.config.fields import (
     Size,
 )
 from l7lb.config.schema_keys import SCHEDULERS, Persistence, Regex, Scheduler
-from l7lb.config.schema_mail import ServerLogin
+from l7lb.config.schema_mail import ServerLogin, SmtpLogin
 from l7lb.config.schema_secret import FileName
 from l7lb.model import (
     Address,
@@ -202,7 +202,12 @@ class Pool(Section):
     tls: Tls = None
     """TLS to the servers."""
     login: ServerLogin | None = None
-    """How the director logs in at mail servers; without it, with what the client gave."""
+    """How the director logs in at servers of IMAP and POP3; without it, with what the client
+    gave."""
+    smtp_login: (
+        Annotated[SmtpLogin, Short(shorthand.smtp_login, ({"enum": ["client"]},))] | None
+    ) = None
+    """How the director logs in at servers of SMTP and LMTP; without it, it does not."""
     send_proxy: Annotated[
         int,
         Parsed(

@@ -139,6 +139,12 @@ def secret(value: object) -> object:
     return value
 
 
+def smtp_login(value: object) -> object:
+    if isinstance(value, str) and value != "client":
+        raise Refusal(f"unknown login {shown(value)}", nearest(value, ("client",)))
+    return {} if value == "client" else value
+
+
 def start_tls(value: object) -> object:
     return {"start_tls": True} if value == "starttls" else value
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from l7lb.accounts import Account, Directory
 from l7lb.errors import DirectoryAway
 from l7lb.mail.assignments import KEEP_S, Assignments
+from l7lb.mail.attendance import Attendance
 from l7lb.mail.penalty import Penalty
 from l7lb.mail.sessions import Sessions
 from l7lb.mail.spool.spool import Spool
@@ -70,6 +71,7 @@ class Office:
         self.spec = spec
         self.sessions = Sessions(spec.clock)
         self.assignments = Assignments(self.sessions.assigned, self.sessions.moving)
+        self.attendance = Attendance(spec.random)
         self.penalty = Penalty(Tally(lambda: self.store, spec.clock.now))
         self.spool: Spool | None = None
         """Started; None: nothing can be kept."""
@@ -166,8 +168,9 @@ class Office:
             async with Node(engine, SessionSpec(self.spec.holder, self.spec.ttl_s)) as node:
                 node.on_session(lambda session: session.on_lost(lambda _: self._lost()))
                 await node.ready()  # a store without a lease could lock nothing
+                node.on_session(self.attendance.renewed)
                 self._node, self.store = node, store
-                await self.assignments.follow(store)
+                await _together(self.assignments.follow(store), self.attendance.follow(store))
         finally:
             self._node = self.store = None
             await store.close()
@@ -241,3 +244,14 @@ class Office:
         await asyncio.gather(*tasks, return_exceptions=True)
         if directory is not None:
             await directory.close()
+
+
+async def _together(*works: Coroutine[object, object, None]) -> None:
+    """Until the first of them fails; the others end then."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -21,7 +21,6 @@ class Live(Protocol):
     """A session that has an account and a server."""
 
     key: Key
-    source: str
     assignment: Assignment
     is_fixed: bool
     """Does the directory name its server?"""
@@ -50,10 +49,6 @@ class Sessions:
     def keys(self) -> Iterable[Key]:
         """Of all accounts that have one."""
         return self._by_key
-
-    def count(self, key: Key, source: str) -> int:
-        """Sessions of this account from this address."""
-        return sum(each.source == source for each in self._by_key.get(key, ()))
 
     def of(self, key: Key) -> list[Live]:
         return [*self._by_key.get(key, ())]

@@ -70,6 +70,44 @@ def pair(
         each.ends.close()
 
 
+def is_refused(director: MailDirector) -> bool:
+    client = imaplib.IMAP4(*director.where("imap"), timeout=30)
+    try:
+        client.login(ALICE, SECRETS[ALICE])
+    except imaplib.IMAP4.error as refusal:
+        client.shutdown()
+        return "LIMIT" in str(refusal)
+    client.logout()
+    return False
+
+
+def test_the_limit_of_sessions_is_one_for_all_workers_of_both_directors(
+    pair: tuple[MailDirector, MailDirector],
+) -> None:
+    """Which worker has how many is chance; ten is the limit of all."""
+    clients = [each.imap(ALICE) for each in pair for _ in range(5)]
+    for each in pair:
+        until(lambda each=each: is_refused(each), "the others' sessions are known")
+    clients[0].logout()
+    pair[1].imap(ALICE)
+    pair[0].imap(BOB)
+
+
+def test_the_first_ehlo_offers_what_the_servers_can(
+    pair: tuple[MailDirector, MailDirector],
+) -> None:
+    """Dovecot's LMTP knows no DSN; no message has gone there yet."""
+
+    def offers_dsn(director: MailDirector) -> bool:
+        with director.smtp() as client:
+            client.ehlo()
+            assert client.has_extn("8bitmime")
+            return client.has_extn("dsn")
+
+    for each in pair:
+        until(lambda each=each: not offers_dsn(each), "the servers' answer")
+
+
 def test_an_account_meets_itself_wherever_it_comes_in(
     pair: tuple[MailDirector, MailDirector],
 ) -> None:

@@ -12,9 +12,8 @@ KEY = ("mail", "alice")
 class One:
     is_fixed = False
 
-    def __init__(self, sessions: Sessions, assignment: Assignment, source: str = "a") -> None:
+    def __init__(self, sessions: Sessions, assignment: Assignment) -> None:
         self.key = KEY
-        self.source = source
         self.assignment = assignment
         self.is_locked = False
         self.ended = ""
@@ -26,10 +25,10 @@ class One:
         self._sessions.leave(self)
 
 
-def test_they_are_counted_by_account_and_address() -> None:
+def test_whoever_has_left_is_not_there() -> None:
     sessions = Sessions(ManualClock())
-    found = [One(sessions, Assignment("m1"), source) for source in "aab"]
-    assert [sessions.count(KEY, source) for source in "abc"] == [2, 1, 0]
+    found = [One(sessions, Assignment("m1")) for _ in range(3)]
+    assert sessions.of(KEY) == found
     assert len(sessions) == 3
     for each in found:
         sessions.leave(each)

@@ -44,7 +44,6 @@ class Guest:
 
     def __init__(self, office: Office) -> None:
         self.key = KEY
-        self.source = "192.0.2.1"
         self.assignment = Assignment("m1")
         self.ended = ""
         self._office = office

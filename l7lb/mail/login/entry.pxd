@@ -9,6 +9,7 @@ cdef class Entry(Session):
     cdef public bint is_fixed
     cdef public bytes sni
     cdef object _client, _pool, _lock, _task, _login, _facts
+    cdef str _place
     cdef bint _is_over
 
     cpdef _heard(self, list events)

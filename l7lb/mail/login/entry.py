@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from l7lb.errors import DirectoryError
 from l7lb.mail.assignments import UNKNOWN, Assignment, Key
+from l7lb.mail.attendance import UNCOUNTED
 from l7lb.mail.login.admission import Admission, Guest, Identity, server_login
 from l7lb.mail.login.words import Dialect
 from l7lb.mail.scram import nonce
@@ -69,6 +70,7 @@ class Entry(Session):
         self._client: ClientSide | None = dialogue
         self._pool: Pool | None = None
         self._lock: Lock | None = None
+        self._place = UNCOUNTED
         self._task: asyncio.Task[None] | None = None
         self._login: ServerLogin | None = None
         self._facts = PlainFacts()
@@ -134,7 +136,12 @@ class Entry(Session):
             agreed = assignments.agreed(key, self._pool, identity.home)
             if agreed is None or assignments.moves(key):
                 return False
-            verdict = self._seat(key, agreed, identity) or self._connect()
+            place = self.office.attendance.entered(key, self.source, self.options.max_sessions)
+            if place is None:
+                return False
+            self._place = place
+            self._seat(key, agreed, identity)
+            verdict = self._connect()
         if verdict is not None:
             self._refuse_soon(verdict)
         return True
@@ -153,13 +160,17 @@ class Entry(Session):
             return verdict
         assert self._pool is not None
         key, assignments = (self._pool.name, identity.name), self.office.assignments
+        place = await self.office.attendance.enter(key, self.source, self.options.max_sessions)
+        if place is None:
+            return Verdict.LIMIT
+        self._place = place
         if not await assignments.settle_moves(key, self.options.hold_s):
             return Verdict.UNAVAILABLE
         assignment = await assignments.of(identity.name, self._pool, identity.home)
         if assignment is None:
             return Verdict.UNAVAILABLE
-        verdict = self._seat(key, assignment, identity)
-        return verdict or await self._locked(identity.name)
+        self._seat(key, assignment, identity)
+        return await self._locked(identity.name)
 
     def _route(self, identity: Identity, said: Credentials) -> Verdict | None:
         """The pool, and how to log in there."""
@@ -173,14 +184,10 @@ class Entry(Session):
         self._login = server_login(pool.spec, identity, said)
         return Verdict.FORBIDDEN if self._login is None else None
 
-    def _seat(self, key: Key, assignment: Assignment, identity: Identity) -> Verdict | None:
+    def _seat(self, key: Key, assignment: Assignment, identity: Identity) -> None:
         """A place among the sessions."""
-        sessions, limit = self.office.sessions, self.options.max_sessions
-        if limit and sessions.count(key, self.source) >= limit:
-            return Verdict.LIMIT
         self.key, self.assignment, self.is_fixed = key, assignment, identity.home is not None
-        sessions.enter(self)
-        return None
+        self.office.sessions.enter(self)
 
     async def _locked(self, account: str) -> Verdict | None:
         if self.dialect.is_exclusive:
@@ -226,6 +233,8 @@ class Entry(Session):
     def _give_back(self) -> None:
         """Its place among the sessions, and the lock."""
         self.office.sessions.leave(self)
+        place, self._place = self._place, UNCOUNTED
+        self.office.attendance.leave(place)
         lock, self._lock = self._lock, None
         if lock is not None:
             self.office.spawn(_released(lock))

@@ -22,12 +22,13 @@ FAKE_SEED = secrets.token_bytes(32)
 
 class SmtpLogin:
     """`step` for each answer of the client, until Done or Failed. `account` is who it claims to
-    be, for the log."""
+    be, for the log; `secret` is right when it is Done, and empty where none was said."""
 
     def __init__(
         self, directory: Directory | None, mechanism: bytes, certificate: bytes, domain: str
     ) -> None:
         self.account = b""
+        self.secret = b""
         self._directory = directory
         self._domain = domain
         self._exchange = exchange(mechanism, certificate)
@@ -78,4 +79,5 @@ class SmtpLogin:
         if account is None or account.status is Status.DISABLED:
             return auth.Failed()
         self.account = account.name.encode()
+        self.secret = said.secret
         return auth.Done(self.account)
