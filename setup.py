@@ -78,6 +78,7 @@ HOT = [
     "l7lb/mail/login/entry.py",
     "l7lb/mail/login/plug.py",
     "l7lb/mail/login/session.py",
+    "l7lb/mail/attendance.py",
     "l7lb/mail/sessions.py",
     "l7lb/mail/assignments.py",
 ]

@@ -139,6 +139,8 @@ def normal_name(name: str) -> str | None:
     Refuses what an LDAP matching rule would overlook (RFC 4518 §2: control characters, space at
     the ends or doubled), so that two spellings can never be one entry but two accounts to us.
     """
+    if name.isascii() and name.isprintable() and " " not in name:
+        return name.lower() if 0 < len(name) <= NAME_LIMIT_BYTES else None
     text = unicodedata.normalize("NFC", name).lower()
     if not text or not text.isprintable() or text != " ".join(text.split()):
         return None

@@ -37,7 +37,8 @@ def logins(*, warm: bool) -> Callable[[Bench], Figures]:
     def measure(bench: Bench) -> Figures:
         accounts = WARM_ACCOUNTS if warm else USERS
         rates: dict[str, list[float]] = defaultdict(list)
-        with town(bench.lab, (*PEERS, OURS)) as proxies:
+        peers = PEERS if warm else PEERS[:1]  # nginx asks no directory
+        with town(bench.lab, (*peers, OURS)) as proxies:
             nexts = {
                 kind: run_clients(proxy, Load(1.0, accounts=accounts)).next
                 for kind, proxy in proxies.items()

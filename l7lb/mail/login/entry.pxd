@@ -1,14 +1,22 @@
+from l7lb.net.driver cimport Driver
+from l7lb.pool.pool cimport Pool
+from l7lb_protocols.facts cimport Facts
+from l7lb_protocols.login.client_side cimport ClientSide
 from l7lb_protocols.wire cimport Session
 
 
 cdef class Entry(Session):
-    cdef readonly object driver, dialect, desk, office, options
+    cdef readonly Driver driver
+    cdef readonly object dialect, desk, office, options
     cdef public str source
     cdef public tuple key
     cdef public object assignment
     cdef public bint is_fixed
     cdef public bytes sni
-    cdef object _client, _pool, _lock, _task, _login, _facts
+    cdef ClientSide _client
+    cdef Pool _pool
+    cdef Facts _facts
+    cdef object _lock, _task, _login
     cdef str _place
     cdef bint _is_over
 

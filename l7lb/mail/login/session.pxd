@@ -1,8 +1,9 @@
 from l7lb.mail.login.entry cimport Entry
+from l7lb_protocols.login.server_side cimport ServerSide
 
 
 cdef class LoginSession(Entry):
-    cdef object _server
+    cdef ServerSide _server
     cdef tuple _words
     cdef int _ended
 

@@ -68,14 +68,28 @@ def _fits(key: bytes, value: bytes) -> bool:
 def command(tag: bytes, pairs: Identity, origin: Origin) -> bytes:
     """The ID command that tells a server of a client: the origin first, then what the client said
     of itself. What would need a literal is left out."""
-    ours = origin.fields()
-    told = [
-        b'"%s" %s' % (key, quote(ours[name])) for key, name in _ORIGIN_KEYS.items() if ours[name]
-    ]
+    told = _told(origin)
     for key, value in own_words(pairs)[: MAX_PAIRS - len(told)]:
         if _fits(key, value) and is_quotable(key) and is_quotable(value):
             told.append(quote(key) + b" " + (quote(value) if value else b"NIL"))
     return b"%s ID (%s)\r\n" % (tag, b" ".join(told))
+
+
+def _told(origin: Origin) -> list[bytes]:
+    """Pairs of `_ORIGIN_KEYS`; an address needs no quoting."""
+    told = []
+    if origin.address:
+        told.append(b'"x-originating-ip" "%s"' % origin.address.encode("ascii"))
+    if origin.port:
+        told.append(b'"x-originating-port" "%d"' % origin.port)
+    if origin.local_address:
+        told.append(b'"x-connected-ip" "%s"' % origin.local_address.encode("ascii"))
+    if origin.local_port:
+        told.append(b'"x-connected-port" "%d"' % origin.local_port)
+    if origin.session:
+        told.append(b'"x-session-id" ' + quote(origin.session))
+    told.append(b'"x-proxy-ttl" "%d"' % origin.hops_left)
+    return told
 
 
 def own_words(pairs: Identity) -> Identity:

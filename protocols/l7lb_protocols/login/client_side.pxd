@@ -6,6 +6,8 @@ cdef class ClientSide:
     cdef public list _events
     cdef public int _bad, _failures, _commands
 
+    cpdef list greet(self)
+    cpdef list accept(self, login)
     cpdef list receive(self, bytes data)
     cpdef _move(self, what)
     cpdef _say(self, bytes data)
