@@ -299,7 +299,8 @@ class PathMatch:
 
 @dataclass(frozen=True, slots=True)
 class ValueMatch:
-    """A header, query argument or cookie: equal to `value`, full match of `pattern`, or there."""
+    """A header, query argument, cookie or attribute: equal to `value`, full match of `pattern`, or
+    there."""
 
     name: bytes
     value: bytes | None = None
@@ -324,6 +325,8 @@ class MatchSpec:
     """Verified client certificate names, with `*` as in `fnmatch`."""
     accounts: tuple[bytes, ...] = ()
     recipients: tuple[bytes, ...] = ()
+    attributes: tuple[ValueMatch, ...] = ()
+    """Of the account; names in lower case. One value that fits is enough."""
 
 
 @dataclass(frozen=True, slots=True)
