@@ -89,7 +89,19 @@ class CheckKind(StrEnum):
     TCP = "tcp"
     HTTP = "http"
     ICMP = "icmp"
+    IMAP = "imap"
+    POP3 = "pop3"
+    SMTP = "smtp"
+    LMTP = "lmtp"
     NONE = "none"
+
+    @property
+    def is_greeting(self) -> bool:
+        """The server speaks first; the kind is named like the server's port for it."""
+        return self in GREETINGS
+
+
+GREETINGS = frozenset({CheckKind.IMAP, CheckKind.POP3, CheckKind.SMTP, CheckKind.LMTP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +124,8 @@ class CheckSpec:
     body: re.Pattern[bytes] | None = None
     body_limit_bytes: int = 65536
     tls: ServerTls | None = None
+    send_proxy: int = 0
+    """PROXY header before a greeting, as in `PoolSpec`."""
 
 
 class SchedulerKind(StrEnum):

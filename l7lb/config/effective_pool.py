@@ -123,7 +123,9 @@ def _check(spec: CheckSpec) -> dict[str, Plain]:
     }
     if spec.port is not None:
         found["port"] = spec.port
-    return found | (_http_check(spec) if kind is CheckKind.HTTP else {})
+    if kind is CheckKind.HTTP:
+        return found | _http_check(spec)
+    return found | ({"tls": _tls(spec.tls)} if kind.is_greeting else {})
 
 
 def _http_check(spec: CheckSpec) -> dict[str, Plain]:
