@@ -112,6 +112,10 @@ class Office:
         found = await self.assignments.of(account.name, pool, account.server)
         return None if found is None else found.server
 
+    @property
+    def secret(self) -> bytes:
+        return self.spec.secret
+
     def wall_s(self) -> float:
         return time.time()
 
