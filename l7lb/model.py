@@ -278,6 +278,8 @@ class PoolSpec:
     login: ServerLoginSpec | None = None
     """IMAP and POP3: who logs in there."""
     smtp_login: SmtpLoginSpec | None = None
+    takeover_s: float = 0.0
+    """Mail: an account whose server is down waits so long for another one."""
 
 
 # --------------------------------------------------------------------------- routes

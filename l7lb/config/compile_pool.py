@@ -72,6 +72,7 @@ def pool_spec(name: str, valid: Valid[Pool], scope: Scope) -> PoolSpec:
         reuse=pool.reuse,
         max_idle=pool.max_idle,
         login=compile_mail.server_login(pool.login, scope.at("login")),
+        takeover_s=pool.takeover,
         smtp_login=compile_mail.smtp_login(
             pool.smtp_login, tls is not None, scope.at("smtp_login")
         ),

@@ -43,6 +43,7 @@ def pool_tree(spec: PoolSpec) -> dict[str, Plain]:
         "resolve_every": format_duration(spec.resolve_s),
         "reuse": spec.reuse,
         "max_idle": spec.max_idle,
+        **({"takeover": format_duration(spec.takeover_s)} if spec.takeover_s else {}),
         **({"login": server_login_tree(spec.login)} if spec.login else {}),
         **({"smtp_login": smtp_login_tree(spec.smtp_login)} if spec.smtp_login else {}),
     }

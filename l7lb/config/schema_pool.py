@@ -219,6 +219,9 @@ class Pool(Section):
         Annotated[SmtpLogin, Short(shorthand.smtp_login, ({"enum": ["client"]},))] | None
     ) = None
     """How the director logs in at servers of SMTP and LMTP; without it, it does not."""
+    takeover: Duration = _POOL.takeover_s
+    """Mail accounts whose server is down wait so long before another one has them: for servers on
+    shared storage that check no fencing tokens, such as Dovecot, and may not be dead, but slow."""
     send_proxy: Annotated[
         int,
         Parsed(
