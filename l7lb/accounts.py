@@ -151,6 +151,16 @@ def normal_name(name: str) -> str | None:
     return text if size <= NAME_LIMIT_BYTES else None
 
 
+def attribute_facts(account: Account | None) -> dict[bytes, tuple[bytes, ...]]:
+    """Its attributes as rules see them."""
+    if account is None:
+        return {}
+    return {
+        name.encode(): tuple(value.encode() for value in values)
+        for name, values in account.attributes.items()
+    }
+
+
 def domain_of(address: str) -> str:
     """What follows the last `@`; empty when there is none."""
     return address.rpartition("@")[2] if "@" in address else ""

@@ -9,6 +9,7 @@ from l7lb.config.schema_mail import Greylist, Login, Rate, ServerLogin, Smtp, Sm
 from l7lb.config.schema_route import Route
 from l7lb.config.scope import Scope
 from l7lb.model import KeyKind, PersistenceKind, PoolSpec, ServerSpec, ServiceSpec
+from l7lb.model_directory import DirectorySpec, LdapSpec
 from l7lb.model_mail import (
     Auth,
     GreylistSpec,
@@ -153,12 +154,13 @@ def _rates(rates: list[Rate], auth: str, scope: Scope) -> tuple[RateSpec, ...]:
 
 
 def facts(protocol: str, auth: str) -> frozenset[str]:
-    """Of account and recipient, what routes can match."""
+    """Of account, recipient and attribute, what routes can match."""
     match protocol:
         case "imap" | "pop3":
-            return frozenset({"account"})
+            return frozenset({"account", "attribute"})
         case "smtp":
-            return frozenset({"recipient"} if auth == Auth.OFF else {"account", "recipient"})
+            known = {"recipient", "attribute"}
+            return frozenset(known if auth == Auth.OFF else known | {"account"})
     return frozenset()
 
 
@@ -225,6 +227,8 @@ def needs_directory(service: ServiceSpec, pools: Mapping[str, PoolSpec]) -> str:
     """Why a service cannot be without a directory of accounts; empty: it can."""
     if service.protocol == "http":
         return ""
+    if any(route.match.attributes for route in service.routes):
+        return "routes hang on attributes of accounts"
     if service.protocol == "smtp":
         if service.smtp.auth is not Auth.OFF:
             return "clients log in"
@@ -232,3 +236,18 @@ def needs_directory(service: ServiceSpec, pools: Mapping[str, PoolSpec]) -> str:
     used = (pools.get(name) for route in service.routes for name, _ in route.pools)
     entered = next((pool.name for pool in used if pool and pool.login), None)
     return f"pool '{entered}' is entered as master user" if entered else ""
+
+
+def check_attributes(
+    services: Mapping[str, ServiceSpec], directory: DirectorySpec, scope: Scope
+) -> None:
+    """LDAP is asked for what is named only; a file has everything."""
+    if not isinstance(directory, LdapSpec):
+        return
+    kept = {name.lower().encode() for name in directory.entry.kept}
+    for route in (route for service in services.values() for route in service.routes):
+        for match in route.match.attributes:
+            if match.name not in kept:
+                name = match.name.decode()
+                message = f"accounts do not carry the attribute {name}"
+                scope.problems.add(route.place, message, f"directory: {{ldap: {{kept: {name}}}}}")

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from l7lb.errors import MigrationRefused
 from l7lb.mail.migration.record import RECORDS, Record, decoded
+from l7lb.model import PoolSpec
 from l7lb_storage import ABSENT, Changed, Item, Reset, StorageError, Store
 
 ASSIGNED = "mail/assigned/"
@@ -35,6 +36,9 @@ class Servers(Protocol):
     """What is asked of a pool."""
 
     name: str
+
+    @property
+    def spec(self) -> PoolSpec: ...
 
     def keeps(self, name: str) -> bool: ...
     def propose(self, account: bytes) -> str | None: ...
@@ -167,6 +171,17 @@ class Assignments:
             self._blind(error)
             return wanted
 
+    async def at_rest(
+        self, account: str, pool: Servers, home: str | None, limit_s: float
+    ) -> Assignment | None:
+        """As `of`, once the account does not move. None, too, when it does after `limit_s`."""
+        key, end_s = (pool.name, account), time.monotonic() + limit_s
+        while await self.settle_moves(key, max(end_s - time.monotonic(), 0.0)):
+            found = await self.of(account, pool, home)
+            if found is None or not self.moves(key):
+                return found
+        return None
+
     def agreed(self, key: Key, pool: Servers, home: str | None) -> Assignment | None:
         """What `of` says without asking the store; None: it must ask.
 
@@ -192,8 +207,10 @@ class Assignments:
             server = home or pool.propose(key[1].encode())
             if server is None:
                 return present
-            kicks = 0 if present is None else present.kicks + 1
-            return Assignment(server, 0.0, kicks)
+            if present is None:
+                return Assignment(server)
+            hold_s = 0.0 if home is not None else pool.spec.takeover_s
+            return Assignment(server, time.time() + hold_s if hold_s else 0.0, present.kicks + 1)
 
         found = await change(store, key, edit, is_new=key not in self._known)
         if found is not None:

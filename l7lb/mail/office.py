@@ -107,10 +107,12 @@ class Office:
     async def server_for(self, account: Account, pool: Pool, facts: Facts) -> str | None:
         """For a delivery: the server that this account has in this pool; None: none can be given
         now. A delivery waits for a move no longer than a sender would."""
-        if not await self.assignments.settle_moves((pool.name, account.name), DELIVERY_WAIT_S):
-            return None
-        found = await self.assignments.of(account.name, pool, account.server)
+        found = await self.assignments.at_rest(account.name, pool, account.server, DELIVERY_WAIT_S)
         return None if found is None else found.server
+
+    @property
+    def secret(self) -> bytes:
+        return self.spec.secret
 
     def wall_s(self) -> float:
         return time.time()

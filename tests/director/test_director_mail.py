@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from l7lb.cli.client import Refused
-from support.dovecot import MASTER, Dovecot
+from support.dovecot import MASTER, Dovecot, standing_still
 from support.mail_director import MailDirector, MailRules
 from support.running_director import until
 from support.running_lockd import Lockd
@@ -70,6 +70,10 @@ def pair(
         each.ends.close()
 
 
+def healths(director: MailDirector) -> dict[str, str]:
+    return {str(row["name"]): str(row["health"]) for row in director.servers()}
+
+
 def is_refused(director: MailDirector) -> bool:
     client = imaplib.IMAP4(*director.where("imap"), timeout=30)
     try:
@@ -106,6 +110,25 @@ def test_the_first_ehlo_offers_what_the_servers_can(
 
     for each in pair:
         until(lambda each=each: not offers_dsn(each), "the servers' answer")
+
+
+def test_a_server_that_is_stopped_loses_its_accounts(
+    tmp_path: Path, dovecots: tuple[Dovecot, Dovecot]
+) -> None:
+    """Its kernel still accepts connections; the greeting does not come."""
+    ports = tuple({"imap": d.imap, "pop3": d.pop3, "lmtp": d.lmtp} for d in dovecots)
+    check = "{imap: true, every: 200ms, fast_every: 200ms, timeout: 1s}"
+    director = MailDirector(tmp_path, MailRules(ports, MASTER, check=check), SECRETS).start()
+    try:
+        until(director.has_store, "the store")
+        until(lambda: healths(director) == {"m1": "up", "m2": "up"}, "both greet")
+        with standing_still(dovecots[0]):
+            until(lambda: healths(director) == {"m1": "down", "m2": "up"}, "one does not greet")
+            for name in (ALICE, BOB):
+                director.imap(name)
+                assert director.server_of(name) == "m2"
+    finally:
+        director.close()
 
 
 def test_an_account_meets_itself_wherever_it_comes_in(

@@ -10,6 +10,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from support.slapd import free_ports, program
@@ -203,3 +205,25 @@ class Dovecot:
 def _children(pid: int) -> list[int]:
     path = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(word) for word in path.read_text().split()]
+
+
+@contextmanager
+def standing_still(server: Dovecot) -> Iterator[None]:
+    """Stopped, the master first, since it makes no others then; it goes on afterwards."""
+    assert server._process is not None
+    stopped: list[int] = []
+    try:
+        _signal(server._process.pid, signal.SIGSTOP, stopped)
+        for pid in _children(server._process.pid):
+            _signal(pid, signal.SIGSTOP, stopped)
+        yield
+    finally:
+        for pid in stopped:
+            _signal(pid, signal.SIGCONT, [])
+
+
+def _signal(pid: int, number: int, done: list[int]) -> None:
+    """A child may have ended by itself."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+        done.append(pid)

@@ -202,10 +202,13 @@ class Users:
 
 
 class Office:
-    def __init__(self, directory: Users, spool: Spool | None, store: Store | None = None) -> None:
+    def __init__(
+        self, directory: Users | None, spool: Spool | None = None, store: Store | None = None
+    ) -> None:
         self.directory = directory
         self.spool = spool
         self.store = store
+        self.secret = b"s" * 32
         self.tasks: set[asyncio.Task[None]] = set()
         self.faults: list[BaseException] = []
         self.offset_s = 0.0

@@ -164,9 +164,9 @@ class Entry(Session):
         if place is None:
             return Verdict.LIMIT
         self._place = place
-        if not await assignments.settle_moves(key, self.options.hold_s):
-            return Verdict.UNAVAILABLE
-        assignment = await assignments.of(identity.name, self._pool, identity.home)
+        assignment = await assignments.at_rest(
+            identity.name, self._pool, identity.home, self.options.hold_s
+        )
         if assignment is None:
             return Verdict.UNAVAILABLE
         self._seat(key, assignment, identity)

@@ -233,7 +233,7 @@ class SmtpSession(Session):
         if self._login is None:
             domain = self._service.spec.login.default_domain
             self._login = SmtpLogin(
-                self._desk.office.directory, event.mechanism, self._client.tls_name, domain
+                self._desk.office, event.mechanism, self._client.tls_name, domain
             )
         self._desk.office.spawn(self._auth(self._login, event.response))
 
