@@ -20,6 +20,7 @@ from l7lb.mailserver.folder import Folder
 from l7lb.mailserver.names import INBOX, SEPARATOR, account_directory, canonical, folder_directory
 
 FENCE_NEW = ".fence-new"
+GRAVE = "deleted-"
 FOLDERS = 1000
 """Of one account."""
 
@@ -74,7 +75,8 @@ class Home:
     def delete(self, name: str) -> None:
         """With its messages; folders below it stay. Raises NoSuchMailbox, MailboxRefused.
 
-        It has a name that is none first, so that a crash leaves no half of a folder.
+        It has a name that is none first, so that a crash leaves no half of a folder; what one has
+        left of that kind goes as well.
         """
         path = self.maildir / folder_directory(name)
         if path == self.maildir:
@@ -83,10 +85,10 @@ class Home:
             raise NoSuchMailbox("no such folder")
         self._validity = max(self._validity, self.folder(name).validity)
         del self._open[canonical(name)]
-        grave = self.path / f"deleted-{secrets.token_hex(8)}"
-        path.rename(grave)
+        path.rename(self.path / f"{GRAVE}{secrets.token_hex(8)}")
         maildir.sync_directory(self.maildir)
-        shutil.rmtree(grave)
+        for grave in self.path.glob(GRAVE + "*"):
+            shutil.rmtree(grave)
 
     def rename(self, name: str, new: str) -> None:
         """With the folders below it. Raises NoSuchMailbox, MailboxExists, MailboxRefused."""

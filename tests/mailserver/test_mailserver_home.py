@@ -61,6 +61,24 @@ def test_what_cannot_be_is_refused(home: Home) -> None:
     assert home.names() == ["INBOX", "a"]
 
 
+def test_what_a_crash_left_of_a_deleted_folder_goes_with_the_next(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(_: Path) -> None:
+        raise OSError("killed")
+
+    for name in ("a", "b"):
+        home.create(name)
+        home.folder(name).append(b"a: b\r\n\r\n", "")
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "rmtree", crash)
+        with pytest.raises(OSError, match="killed"):
+            home.delete("a")
+    assert home.names() == ["INBOX", "b"]
+    home.delete("b")
+    assert sorted(each.name for each in home.path.iterdir()) == ["Maildir"]
+
+
 def test_folders_are_bounded(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FOLDERS", 2)
     home.create("a")
