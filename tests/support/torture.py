@@ -29,7 +29,7 @@ from support.torture_imap import ImapTalk
 from support.torture_troubles import LINES, Troubles
 from support.torture_world import World
 
-JOIN_S = 240.0
+JOIN_S = 360.0
 """For clients and troubles to finish what they have in hand."""
 CALM_S = 120.0
 """For the cluster to be well again when all is healed."""
