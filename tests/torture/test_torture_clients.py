@@ -20,7 +20,11 @@ def test_a_pop3_session_without_a_greeting_leaves_no_socket_open() -> None:
             return socket.create_connection((self.host, self.port), timeout)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        dying = threading.Thread(target=lambda: server.accept()[0].close())
+
+        def accept_and_die() -> None:
+            server.accept()[0].close()
+
+        dying = threading.Thread(target=accept_and_die)
         dying.start()
         with pytest.raises(poplib.error_proto):
             Watched("127.0.0.1", server.getsockname()[1], 30.0)
