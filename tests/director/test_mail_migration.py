@@ -139,7 +139,7 @@ def test_a_director_that_stands_still_is_named_and_waited_for(
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
     try:
-        status, out, err = cluster.verb("migrate", ALICE, "--to", "m2", "--wait", "2s")
+        status, out, err = cluster.verb("migrate", ALICE, "--to", "m2", "--wait", "5s")
         assert (status, out) == (1, "")
         assert f"{other.folder}/state has not answered" in err
         assert f"{one.folder}/state" not in err
@@ -174,7 +174,7 @@ def test_a_director_that_was_killed_is_no_longer_asked_when_it_is_back(
         os.kill(pid, signal.SIGKILL)
     other.process.wait()
     other.ends.close()
-    status, _, err = cluster.verb("migrate", ALICE, "--to", "m2", "--wait", "1s")
+    status, _, err = cluster.verb("migrate", ALICE, "--to", "m2", "--wait", "5s")
     assert status == 1
     assert f"{other.folder}/state has not answered" in err
     other.start()
