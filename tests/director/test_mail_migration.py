@@ -135,8 +135,9 @@ def test_a_director_that_stands_still_is_named_and_waited_for(
     client = other.imap(ALICE)
     client.append("INBOX", r"(\Seen)", "", b"Message-ID: <one@example.net>\r\n\r\nhello\r\n")
     before = held(client)
-    workers = other.workers()
-    for pid in workers:
+    assert other.process is not None
+    processes = [other.process.pid, *other.workers()]
+    for pid in processes:
         os.kill(pid, signal.SIGSTOP)
     try:
         status, out, err = cluster.verb("migrate", ALICE, "--to", "m2", "--wait", "5s")
@@ -151,7 +152,7 @@ def test_a_director_that_stands_still_is_named_and_waited_for(
         assert (status, err) == (0, "")
         is_let_go(back)
     finally:
-        for pid in workers:
+        for pid in processes:
             os.kill(pid, signal.SIGCONT)
     is_let_go(client)
     for director in cluster.directors:
