@@ -175,8 +175,8 @@ class Reader:
         line = data.find(b"\n", at)
         if line >= 0 and (line == at or data[line - 1] != CR):
             raise RtspRefusal(400, "a bare LF", "RFC 2326 §15.1")
-        begin = data[at : at + 64]
-        if line < 0 and any(octet < 0x20 and octet != CR for octet in begin):
+        begin = data[at : at + 64] if line < 0 else data[at : min(at + 64, line)]
+        if any(octet < 0x20 and octet != CR for octet in begin):
             raise RtspRefusal(400, "this is no RTSP", "RFC 2326 §6")
 
 
