@@ -14,6 +14,7 @@ from enum import StrEnum
 from l7lb.model_directory import DirectorySpec
 from l7lb.model_http import HttpOptions
 from l7lb.model_mail import MAIL_PROTOCOLS, LoginOptions, ServerLoginSpec, SmtpOptions
+from l7lb.model_media import MediaSpec, RtspOptions
 from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 
@@ -73,6 +74,8 @@ class ServerSpec:
     """Sessions at once over all workers; 0: no limit."""
     ports: tuple[tuple[str, int], ...] = ()
     """Ports by protocol (`imap`, `pop3`, `smtp`, `lmtp`) where they differ from the address's."""
+    media_ports: tuple[int, int] | None = None
+    """First and last UDP port from which it sends RTP and RTCP; None: not known."""
 
     def port(self, protocol: str) -> int:
         """Where it speaks this protocol; 0: only at its address."""
@@ -83,6 +86,7 @@ class CheckKind(StrEnum):
     TCP = "tcp"
     HTTP = "http"
     ICMP = "icmp"
+    RTSP = "rtsp"
     NONE = "none"
 
 
@@ -99,6 +103,7 @@ class CheckSpec:
     """Share of the interval by which each wait is spread."""
     port: int | None = None
     path: str = "/"
+    """With rtsp: `*` for OPTIONS, else what is described."""
     method: str = "GET"
     host: str | None = None
     statuses: tuple[tuple[int, int], ...] = ((200, 399),)
@@ -163,6 +168,12 @@ class PersistenceKind(StrEnum):
     """The application's own cookie, learnt from the response."""
     HASH = "hash"
     """Rendezvous hash of a key; nothing is stored."""
+    PUBLISHED = "published"
+    """Readers of a path meet its publisher (rtsp); learnt from ANNOUNCE and RECORD."""
+
+
+LEARNING = frozenset({PersistenceKind.LEARNED, PersistenceKind.PUBLISHED})
+"""Kinds with a table that directors share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +183,8 @@ class PersistenceSpec:
     """Cookie name."""
     key: KeySpec | None = None
     timeout_s: float = 0.0
-    """Learned: forget after this long unused. Inserted cookie: Max-Age; 0: a session cookie."""
+    """Learned, published: forget after this long unused. Inserted cookie: Max-Age; 0: a session
+    cookie."""
     limit: int = 100_000
     """Learned: entries kept; the least recently used goes first."""
     same_site: str = "Lax"
@@ -257,6 +269,7 @@ class PoolSpec:
     """Idle server connections kept for each server and worker."""
     login: ServerLoginSpec | None = None
     """Mail: who logs in there."""
+    media: MediaSpec = MediaSpec()
 
 
 # --------------------------------------------------------------------------- routes
@@ -432,6 +445,7 @@ class ServiceSpec:
     http: HttpOptions = HttpOptions()
     login: LoginOptions = LoginOptions()
     smtp: SmtpOptions = SmtpOptions()
+    rtsp: RtspOptions = RtspOptions()
     access_log: AccessLog = AccessLog()
     max_connections: int = 0
     """Client connections at once, over all workers; 0: no limit."""
@@ -454,6 +468,8 @@ class DirectorSpec:
     """Signs persistence cookies; empty: made at first start and kept in `state`."""
     state: str = ""
     """Directory for what must outlive a restart; empty: below $XDG_STATE_HOME or /var/lib/l7lb."""
+    relay_ports: tuple[int, int] = (10000, 19999)
+    """First and last UDP port of the process that relays media."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from l7lb.config import (
     compile_directory,
     compile_mail,
     compile_mail_storage,
+    compile_media,
     compile_pool,
     compile_service,
     compile_store,
@@ -51,6 +52,7 @@ def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
     if director.metrics:
         endpoints.append((director.metrics, scope.at("director", "metrics")))
     _refuse_collisions(endpoints)
+    compile_media.check_relay_ports(director.relay_ports, pools, scope.at("director"))
     directory = _directory(root, scope.at("directory"))
     if root.get("directory") is None:
         _refuse_without_directory(services, pools, scope.at("services"))

@@ -10,6 +10,7 @@ from l7lb.config.schema_route import Route
 from l7lb.config.scope import Scope
 from l7lb.model import KeyKind, PersistenceKind, PoolSpec, ServerSpec, ServiceSpec
 from l7lb.model_mail import (
+    MAIL_PROTOCOLS,
     Auth,
     GreylistSpec,
     LoginOptions,
@@ -32,6 +33,7 @@ ALPN: Mapping[str, tuple[str, ...]] = {
     "imap": ("imap",),
     "pop3": ("pop3",),
     "smtp": (),
+    "rtsp": (),
 }
 """RFC 7301 names by protocol; the first is the default."""
 TUNNEL_IDLE_S = 35 * 60.0
@@ -42,6 +44,7 @@ TIMEOUTS: Mapping[str, Mapping[str, float]] = {
     "imap": {"tunnel_idle": TUNNEL_IDLE_S},
     "pop3": {"tunnel_idle": TUNNEL_IDLE_S},
     "smtp": {"tunnel_idle": TUNNEL_IDLE_S, "keep_alive": 300.0},  # RFC 5321 §4.5.3.2.7
+    "rtsp": {"tunnel_idle": 12 * 3600.0},  # a film, watched by RTCP alone
 }
 """Defaults that are not those of HTTP."""
 KEYS = frozenset({KeyKind.SOURCE, KeyKind.ACCOUNT})
@@ -193,7 +196,7 @@ def _speaks(server: ServerSpec, protocols: tuple[str, ...]) -> bool:
 
 def needs_directory(service: ServiceSpec, pools: Mapping[str, PoolSpec]) -> str:
     """Why a service cannot be without a directory of accounts; empty: it can."""
-    if service.protocol == "http":
+    if service.protocol not in MAIL_PROTOCOLS:
         return ""
     if service.protocol == "smtp":
         if service.smtp.auth is not Auth.OFF:

@@ -23,6 +23,7 @@ from l7lb.config.fields import (
 )
 from l7lb.config.schema_keys import SCHEDULERS, Persistence, Regex, Scheduler
 from l7lb.config.schema_mail import ServerLogin
+from l7lb.config.schema_media import Media, PortRange
 from l7lb.config.schema_secret import FileName
 from l7lb.model import (
     Address,
@@ -75,6 +76,8 @@ class Server(Section):
     `ports` it needs no port, and then the first of them is probed."""
     ports: dict[Literal["imap", "pop3", "lmtp", "smtp"], Port] = Field(default={})
     """Ports by mail protocol, as in `{imap: 143, lmtp: 24}`."""
+    media_ports: PortRange | None = None
+    """UDP ports from which it sends RTP and RTCP, as in `20000-20999` (rtsp only)."""
     name: Annotated[str, Parsed(texts.server_name, TEXT)] | None = None
     """Name in commands, metrics and logs, unique in the pool; without it, the address."""
     weight: Weight = 1
@@ -86,7 +89,10 @@ class Server(Section):
 
 
 class Check(Section):
-    """How health is probed; exactly one kind. Short form: `tcp`, `http`, `icmp`, `none`."""
+    """How health is probed; exactly one kind.
+
+    Short form: `tcp`, `http`, `icmp`, `rtsp`, `none`.
+    """
 
     tcp: Chosen = None
     """A connection is made. The default."""
@@ -97,6 +103,10 @@ class Check(Section):
     """An HTTP request for this path (and query) is answered with a good status; `true`: for `/`."""
     icmp: Chosen = None
     """An echo request is answered."""
+    rtsp: (
+        Annotated[str, Parsed(texts.rtsp_target, TEXT), Short(shorthand.rtsp_path, (_TRUE,))] | None
+    ) = None
+    """An RTSP request is answered with a good status: `true` for OPTIONS, a path for DESCRIBE."""
     none: Chosen = None
     """No probe: servers count as healthy."""
     every: Period = _CHECK.interval_s
@@ -114,7 +124,7 @@ class Check(Section):
     port: Port | None = None
     """Port to probe; without it, the server's. Not with icmp."""
     method: Annotated[str, Parsed(texts.method_text, TEXT)] = _CHECK.method
-    """HTTP method. With http only, as all below."""
+    """HTTP method. With http only, as all below; `host`, `status` and `tls` with rtsp too."""
     host: Annotated[str, Parsed(texts.authority, TEXT)] | None = None
     """Host header; without it, the server's address."""
     status: Annotated[
@@ -177,12 +187,15 @@ class Pool(Section):
     """Which server gets a new session."""
     persistence: Annotated[
         Persistence | None,
-        Short(shorthand.persistence, ({"enum": ["source", "account", "none", "off", False]},)),
+        Short(
+            shorthand.persistence,
+            ({"enum": ["source", "account", "published", "none", "off", False]},),
+        ),
     ] = None
     """What keeps a client on its server; without it, nothing does."""
     check: Annotated[
         Check,
-        Short(shorthand.check, ({"enum": ["tcp", "http", "icmp", "none", "off", False]},)),
+        Short(shorthand.check, ({"enum": ["tcp", "http", "icmp", "rtsp", "none", "off", False]},)),
     ] = Check(tcp=True)
     """How health is probed."""
     outlier: Annotated[Outlier, Short(shorthand.outlier, (_OFF,))] = Outlier()
@@ -203,6 +216,8 @@ class Pool(Section):
     """TLS to the servers."""
     login: ServerLogin | None = None
     """How the director logs in at mail servers; without it, with what the client gave."""
+    media: Annotated[Media, Short(shorthand.keyed("modes", str, list), (TEXT,))] = Media()
+    """How media over UDP goes (rtsp only)."""
     send_proxy: Annotated[
         int,
         Parsed(

@@ -1,0 +1,106 @@
+"""Media: from the schema to its specifications, and what RTSP asks of pools, routes, listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from l7lb.config.schema_media import Media, Rtsp
+from l7lb.config.schema_route import Route
+from l7lb.config.scope import Scope
+from l7lb.model import KeyKind, PersistenceKind, PoolSpec, ServiceSpec
+from l7lb.model_media import MediaSpec, Mode, RtspOptions
+from l7lb.scheduling.registry import key_of
+
+UNKNOWN_KEYS = frozenset({KeyKind.ACCOUNT, KeyKind.COOKIE})
+"""What hashes and persistence cannot hang on."""
+OF_HTTP = (
+    "cookie",
+    "redirect",
+    "reply",
+    "rewrite",
+    "request_headers",
+    "response_headers",
+    "mirror",
+    "allow_connect",
+)
+"""Keys of a route that mean nothing here."""
+KERNEL_MODES = frozenset({Mode.DIRECT, Mode.NAT})
+Range = tuple[int, int]
+
+
+def media_spec(media: Media, scope: Scope) -> MediaSpec:
+    if len(set(media.modes)) < len(media.modes):
+        scope.at("modes").problem("a mode stands here twice")
+    return MediaSpec(tuple(Mode(name) for name in media.modes))
+
+
+def rtsp_options(rtsp: Rtsp, scope: Scope) -> RtspOptions:
+    if len(set(rtsp.vip)) < len(rtsp.vip):
+        scope.at("vip").problem("an address stands here twice")
+    return RtspOptions(
+        vips=tuple(rtsp.vip),
+        interleaved=rtsp.interleaved,
+        head_bytes=rtsp.head,
+        body_bytes=rtsp.body,
+        pipeline=rtsp.pipeline,
+        silent_s=rtsp.silent,
+        tcp_only_s=rtsp.tcp_only,
+    )
+
+
+def refuse_http(route: Route, scope: Scope) -> bool:
+    """Note what only HTTP knows; False: nothing."""
+    given = [key for key in OF_HTTP if key in route.model_fields_set]
+    for key in given:
+        scope.at(key).key_problem(f"'{key}' means nothing with rtsp")
+    return bool(given)
+
+
+def check_pools(service: ServiceSpec, pools: Mapping[str, PoolSpec], scope: Scope) -> None:
+    """Can these pools serve RTSP? Problems stand at the first route that uses one."""
+    seen: set[str] = set()
+    for route in service.routes:
+        for name in (name for name, _ in route.pools if name not in seen and name in pools):
+            seen.add(name)
+            for message, hint in _pool_faults(pools[name]):
+                scope.problems.add(route.place, f"pool '{name}' {message}", hint)
+
+
+def _pool_faults(pool: PoolSpec) -> Iterator[tuple[str, str]]:
+    persistence = pool.persistence
+    if persistence and persistence.kind in {PersistenceKind.COOKIE, PersistenceKind.LEARNED}:
+        yield "has persistence by cookie, which rtsp has not", "use published, source or a hash"
+    for key in (key_of(pool.scheduler), persistence.key if persistence else None):
+        if key is not None and key.kind in UNKNOWN_KEYS:
+            yield f"hangs on {key.kind}, which rtsp has not", "use path or source"
+    if pool.login:
+        yield "has a login, which rtsp has not", ""
+    if pool.tls and pool.tls.starttls:
+        yield "begins TLS by STARTTLS, which rtsp has not", "leave starttls out"
+    yield from overlaps(pool)
+
+
+def overlaps(pool: PoolSpec) -> Iterator[tuple[str, str]]:
+    """One port of the VIP belongs to one server."""
+    ranges = [(server.media_ports, server.name) for server in pool.servers if server.media_ports]
+    for at, (mine, name) in enumerate(ranges):
+        for other, second in ranges[at + 1 :]:
+            if meet(mine, other):
+                yield f"has media_ports of {name} that are also {second}'s", "give each its own"
+
+
+def meet(one: Range, other: Range) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def check_relay_ports(ports: Range, pools: Mapping[str, PoolSpec], scope: Scope) -> None:
+    """What the kernel sends on to a server cannot come to the relay."""
+    for pool in pools.values():
+        modes = set(pool.media.modes)
+        if Mode.RELAY not in modes or not modes & KERNEL_MODES:
+            continue
+        for server in pool.servers:
+            if server.media_ports and meet(server.media_ports, ports):
+                name = f"{pool.name}/{server.name}"
+                scope.problem(f"relay_ports are also media_ports of {name}", "use another range")
+                return
