@@ -492,3 +492,7 @@ class ClusterSpec:
     def has_mail(self) -> bool:
         """Mail cannot be without a store and accounts."""
         return any(each.protocol in MAIL_PROTOCOLS for each in self.services.values())
+
+    @property
+    def has_media(self) -> bool:
+        return any(each.protocol == "rtsp" for each in self.services.values())

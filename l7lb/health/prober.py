@@ -15,6 +15,7 @@ from l7lb.health.events import EventHistory, HealthEvent
 from l7lb.health.probe import Probe
 from l7lb.health.probe_http import probe_http
 from l7lb.health.probe_icmp import probe_icmp
+from l7lb.health.probe_rtsp import probe_rtsp
 from l7lb.health.probe_tcp import probe_tcp
 from l7lb.health.watch import Watch, WatchEnvironment, WatchSpec
 from l7lb.model import CheckKind, Endpoint, Health, PoolSpec
@@ -27,6 +28,7 @@ PROBES: Mapping[CheckKind, Probe] = {
     CheckKind.TCP: probe_tcp,
     CheckKind.HTTP: probe_http,
     CheckKind.ICMP: probe_icmp,
+    CheckKind.RTSP: probe_rtsp,
 }
 UNCHECKED: Mapping[str, object] = {
     "health": Health.UNKNOWN.value,

@@ -99,10 +99,49 @@ class Driver(Flow):
     def pool_of(self, facts: Facts) -> Pool:
         """The pool that the last decision gives this account, always the same: for those who must
         ask about the account there before `connect`."""
+        return self.pool_for(facts.account)
+
+    def pool_for(self, key: bytes) -> Pool:
+        """As `pool_of`, for any other key."""
         plan = self._plan
         assert plan is not None
-        self._pool = plan.choose_for(facts.account)
+        self._pool = plan.choose_for(key)
         return self._pool
+
+    @property
+    def only_pool(self) -> Pool | None:
+        """Of the last decision, where it leaves no choice."""
+        return self._plan.pool if self._plan is not None else None
+
+    def pin(self, pool: str) -> bool:
+        """In place of `decide`, for a pin that the client brought: the next `connect` takes this
+        pool. False: no route of the service uses it any more."""
+        service = self.begin_exchange()
+        for plan in service.plans:
+            for candidate, _ in plan.pools:
+                if candidate.name == pool:
+                    self._plan = plan
+                    self._pool = candidate
+                    self._limits = plan.limits
+                    return True
+        return False
+
+    @property
+    def slot(self) -> Slot | None:
+        """Held while a server is chosen."""
+        return self._slot
+
+    @property
+    def pool(self) -> Pool | None:
+        """Of that server."""
+        return self._pool
+
+    def keep_slot(self) -> Slot | None:
+        """The slot, for a session that outlives the connection: the caller gives it back."""
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            self._released = slot.server
+        return slot
 
     def begin_exchange(self) -> Service:
         """For a session with server connections of its own (`leg`): start the exchange's clock
@@ -112,11 +151,13 @@ class Driver(Flow):
         self._started = self._poller.now_s
         return service
 
-    def served(self, pool: Pool | None, server: Server | None, sent: int) -> None:
-        """For the log, when such a session ends its exchange: by whom, and octets sent there."""
+    def served(self, pool: Pool | None, server: Server | None, sent: int | None = None) -> None:
+        """For the log, when such a session ends its exchange, or one keeps its server beyond it:
+        by whom, and octets sent there (None: those that went through here)."""
         self._pool = pool
         self._released = server
-        self._bytes_in = sent
+        if sent is not None:
+            self._bytes_in = sent
 
     def connect(self, facts: Facts, careful: bool) -> int:
         plan = self._plan

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7lb_protocols.rtsp.errors import RtspRefusal
-from l7lb_protocols.rtsp.session_id import Tagged, Tags, parse, token_letters
+from l7lb_protocols.rtsp.session_id import Tagged, Tags, parse
 
 PLACES = [("media", "one"), ("media", "two"), ("live", "one")]
 TAGS = Tags(b"secret", "video", PLACES)
@@ -21,7 +21,7 @@ LETTERS = set(string.ascii_letters + string.digits + "$-_.+")
 def test_a_session_finds_its_server(place: tuple[str, str]) -> None:
     sealed = TAGS.seal(b"12345678", place, TOKEN)
     elsewhere = Tags(b"secret", "video", PLACES[::-1])
-    assert elsewhere.open(sealed) == Tagged(b"12345678", place, token_letters(TOKEN))
+    assert elsewhere.open(sealed) == Tagged(b"12345678", place, TOKEN)
     assert set(sealed.decode()) <= LETTERS
 
 

@@ -62,6 +62,7 @@ REASONS = {
     503: b"Service Unavailable",
     504: b"Gateway Time-out",
     505: b"RTSP Version Not Supported",
+    551: b"Option Not Supported",
 }
 """RFC 2326 §7.1.1: those that we say ourselves."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -58,7 +58,7 @@ class Tagged(NamedTuple):
     """The server's own."""
     place: Place
     token: bytes
-    """Chosen by the director that saw the session begin."""
+    """Six bytes, chosen by the director that saw the session begin."""
 
 
 class Tags:
@@ -88,7 +88,7 @@ class Tags:
             tag[PLACE + TOKEN :], self._mac(own, tag[: PLACE + TOKEN])
         ):
             return None
-        return Tagged(own, place, tag[PLACE : PLACE + TOKEN])
+        return Tagged(own, place, urlsafe_b64decode(tag[PLACE : PLACE + TOKEN]))
 
     def _place_letters(self, place: Place) -> bytes:
         message = b"\0".join((b"rtsp place", self._service, *(part.encode() for part in place)))
@@ -97,8 +97,3 @@ class Tags:
     def _mac(self, session: bytes, tag: bytes) -> bytes:
         message = b"\0".join((b"rtsp session", self._service, session, tag))
         return urlsafe_b64encode(hmac.digest(self._secret, message, "sha256")[:MAC_BYTES])
-
-
-def token_letters(token: bytes) -> bytes:
-    """As `Tagged.token` gives it back."""
-    return urlsafe_b64encode(token)

@@ -1,0 +1,38 @@
+"""A worker's media: office and plug of RTSP, made when the rules file has such a service.
+
+Owns the choice of adapters. Must not know sessions.
+"""
+
+from __future__ import annotations
+
+from l7lb.media.control.office import Office, Parts
+from l7lb.media.control.plug import RtspPlug
+from l7lb.model import ClusterSpec
+from l7lb.net.engine import Engine
+from l7lb.net.plug import Plug
+
+
+class MediaRoom:
+    """`prepare` before the engine applies a file, `take` when it has taken it."""
+
+    def __init__(self, engine: Engine, plugs: dict[str, Plug], secret: bytes) -> None:
+        self._engine = engine
+        self._plugs = plugs
+        self._secret = secret
+        self._office: Office | None = None
+        self._parts = Parts()
+
+    def prepare(self, spec: ClusterSpec) -> None:
+        """The plug must be there when services are made."""
+        if spec.has_media and self._office is None:
+            self._office = Office(self._secret, self._engine.now, self._parts)
+            self._plugs["rtsp"] = RtspPlug(self._office)
+
+    def state(self) -> dict[str, object]:
+        """For status: JSON values; empty without media."""
+        return {} if self._office is None else {"media": self._office.state()}
+
+    async def close(self) -> None:
+        """After the engine: the last sessions still give back what they hold."""
+        if self._office is not None:
+            await self._office.close()
