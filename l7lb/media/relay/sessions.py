@@ -30,6 +30,8 @@ from l7lb.ports import Clock
 SERVERS = 1024
 """Whose totals are kept; beyond, those of the one that ended longest ago are forgotten."""
 TOKEN_BYTES = 12
+TIMEOUT_S = 60.0
+"""Where none is told, RFC 2326 §12.37."""
 
 
 @dataclass(slots=True, eq=False)
@@ -215,7 +217,8 @@ class Sessions:
         if len(self._sessions) >= self._spec.sessions:
             raise RelayRefusal(Refusal.TOO_MANY, f"{self._spec.sessions} sessions")
         token = secrets.token_hex(TOKEN_BYTES)
-        return Session(token, ask.server, ask.timeout_s, self._clock.now())
+        timeout_s = ask.timeout_s or TIMEOUT_S
+        return Session(token, ask.server, timeout_s, self._clock.now())
 
     def _name(self, session: Session, alias: str) -> None:
         """The newest bearer of an alias has it."""
