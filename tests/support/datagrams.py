@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable
 
 WAIT_S = 30.0
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
+
+
+def own_host(number: int) -> str:
+    """A loopback address that no other test process uses, so that fixed ports are free there."""
+    pid = os.getpid()
+    return f"127.{64 + pid % 128}.{pid // 128 % 250 + 1}.{number}"
 
 
 def udp(host: str = "127.0.0.1", port: int = 0) -> socket.socket:

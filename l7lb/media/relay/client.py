@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,8 @@ class RelayClient:
         self._deadline_s = deadline_s
         self._socket: socket.socket | None = None
         self._asked: dict[int, asyncio.Future[wire.Reply]] = {}
+        self._outbox: deque[bytes] = deque()
+        """Requests that the kernel has no room for yet."""
         self._number = 0
         self._task: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
@@ -110,7 +113,7 @@ class RelayClient:
         future: asyncio.Future[wire.Reply] = asyncio.get_running_loop().create_future()
         self._asked[number] = future
         try:
-            await self._send(wire.encode_request(number, request))
+            self._send(wire.encode_request(number, request))
             reply = await future
         finally:
             self._asked.pop(number, None)
@@ -119,18 +122,29 @@ class RelayClient:
         assert isinstance(reply, dict)
         return reply
 
-    async def _send(self, data: bytes) -> None:
-        """Until the kernel takes it; the request's deadline holds."""
-        sock = self._socket
-        if sock is None:
+    def _send(self, data: bytes) -> None:
+        """Now, or when the kernel has room; no more wait than have no answer."""
+        if self._socket is None:
             raise RelayAway("the relay is gone")
+        self._outbox.append(data)
+        if len(self._outbox) == 1:
+            self._write()
+
+    def _write(self) -> None:
+        """What waits, in order, as far as the kernel takes it."""
+        loop = asyncio.get_running_loop()
+        sock = self._socket
+        assert sock is not None
         try:
-            sock.send(data, socket.MSG_NOSIGNAL)
+            while self._outbox:
+                sock.send(self._outbox[0], socket.MSG_NOSIGNAL)
+                self._outbox.popleft()
+            loop.remove_writer(sock)
         except BlockingIOError:
-            await asyncio.get_running_loop().sock_sendall(sock, data)
-        except OSError as error:
+            loop.add_writer(sock, self._write)
+        except OSError:
+            loop.remove_writer(sock)
             self._lost.set()
-            raise RelayAway(str(error)) from None
 
     # ------------------------------------------------------------------ the connection
 
@@ -165,15 +179,15 @@ class RelayClient:
         loop.add_reader(sock, self._read)
         try:
             if self._hear is not None:
-                sock.send(wire.encode_request(0, Hear()), socket.MSG_NOSIGNAL)
+                self._send(wire.encode_request(0, Hear()))
             self.connected.set()
             await self._lost.wait()
-        except OSError:
-            pass
         finally:
             self.connected.clear()
             self._socket = None
+            self._outbox.clear()
             loop.remove_reader(sock)
+            loop.remove_writer(sock)
             sock.close()
             for future in self._asked.values():
                 if not future.done():

@@ -27,10 +27,12 @@ from l7lb.media.relay.verbs import (
 )
 from l7lb.ports import ManualClock
 from l7lb_protocols.rtcp import Goodbye, ReceiverReport, ReportBlock, build
-from support.datagrams import port_of, read, udp, until
+from support.datagrams import own_host, port_of, read, udp, until
 
 HERE = "127.0.0.1"
-OPEN = Open(HERE, HERE, "127.0.0.3", "127.0.0.4")
+NEAR, FAR = own_host(1), own_host(2)
+"""Ours towards the client, and towards the server."""
+OPEN = Open(HERE, HERE, NEAR, FAR)
 
 
 class Rig:
@@ -87,7 +89,7 @@ class Rig:
 
 @pytest.fixture
 def rig() -> Iterator[Rig]:
-    made = Rig(RelaySpec(41000, 41999))
+    made = Rig(RelaySpec(21000, 21999))
     yield made
     made.close()
 
@@ -103,23 +105,23 @@ def test_a_stream_has_two_pairs_of_ports_each_even_and_odd(rig: Rig) -> None:
     for ports in (opened.client_ports, opened.server_ports):
         assert ports[0] % 2 == 0
         assert ports[1] == ports[0] + 1
-        assert 41000 <= ports[0] <= 41999
+        assert 21000 <= ports[0] <= 21999
 
 
 def test_media_and_reports_pass_both_ways(rig: Rig) -> None:
     opened = rig.playing()
-    rig.server.sendto(b"picture", ("127.0.0.4", opened.server_ports[0]))
-    rig.server_rtcp.sendto(b"report", ("127.0.0.4", opened.server_ports[1]))
-    rig.client_rtcp.sendto(b"heard", ("127.0.0.3", opened.client_ports[1]))
-    rig.client.sendto(b"recorded", ("127.0.0.3", opened.client_ports[0]))
+    rig.server.sendto(b"picture", (FAR, opened.server_ports[0]))
+    rig.server_rtcp.sendto(b"report", (FAR, opened.server_ports[1]))
+    rig.client_rtcp.sendto(b"heard", (NEAR, opened.client_ports[1]))
+    rig.client.sendto(b"recorded", (NEAR, opened.client_ports[0]))
     rig.until(lambda: rig.sessions.counters(Counters())["client_packets"] == 2)
     rig.until(lambda: rig.sessions.counters(Counters())["server_packets"] == 2)
     data, source = rig.client.recvfrom(100)
-    assert (data, source) == (b"picture", ("127.0.0.3", opened.client_ports[0]))
+    assert (data, source) == (b"picture", (NEAR, opened.client_ports[0]))
     assert read(rig.client_rtcp) == [b"report"]
     assert read(rig.server_rtcp) == [b"heard"]
     data, source = rig.server.recvfrom(100)
-    assert (data, source) == (b"recorded", ("127.0.0.4", opened.server_ports[0]))
+    assert (data, source) == (b"recorded", (FAR, opened.server_ports[0]))
 
 
 def test_several_streams_of_one_session(rig: Rig) -> None:
@@ -167,11 +169,11 @@ def test_a_session_that_is_not_there(rig: Rig) -> None:
 
 def test_latching_is_news_once_for_each_side(rig: Rig) -> None:
     opened = rig.playing()
-    rig.client_rtcp.sendto(b"one", ("127.0.0.3", opened.client_ports[1]))
+    rig.client_rtcp.sendto(b"one", (NEAR, opened.client_ports[1]))
     news = rig.until_news(Event.LATCHED)
     ports = rig.client_ports
     assert news == News(Event.LATCHED, opened.session, "", 0, "client-rtcp", ports[1], ports[1])
-    rig.client_rtcp.sendto(b"two", ("127.0.0.3", opened.client_ports[1]))
+    rig.client_rtcp.sendto(b"two", (NEAR, opened.client_ports[1]))
     rig.until(lambda: rig.taken(opened.session)["client"]["rtcp"]["packets"] == 2)
     assert len(rig.news) == 1
 
@@ -179,11 +181,11 @@ def test_latching_is_news_once_for_each_side(rig: Rig) -> None:
 def test_a_client_behind_a_nat_is_latched_where_it_really_is(rig: Rig) -> None:
     opened = rig.playing()
     with udp() as outside:
-        outside.sendto(b"punch", ("127.0.0.3", opened.client_ports[0]))
+        outside.sendto(b"punch", (NEAR, opened.client_ports[0]))
         news = rig.until_news(Event.LATCHED)
         assert (news.side, news.port) == ("client-rtp", port_of(outside))
         assert news.told == port_of(rig.client)
-        rig.server.sendto(b"picture", ("127.0.0.4", opened.server_ports[0]))
+        rig.server.sendto(b"picture", (FAR, opened.server_ports[0]))
         rig.until(lambda: rig.taken(opened.session)["server"]["rtp"]["packets"] == 1)
         assert read(outside) == [b"picture"]
 
@@ -191,7 +193,7 @@ def test_a_client_behind_a_nat_is_latched_where_it_really_is(rig: Rig) -> None:
 def test_a_port_that_is_not_told_changes_nothing(rig: Rig) -> None:
     opened = rig.playing()
     rig.sessions.peers(Peers(opened.session, 0))
-    rig.server.sendto(b"picture", ("127.0.0.4", opened.server_ports[0]))
+    rig.server.sendto(b"picture", (FAR, opened.server_ports[0]))
     rig.until(lambda: rig.taken(opened.session)["server"]["rtp"]["packets"] == 1)
     assert read(rig.client) == [b"picture"]
 
@@ -201,7 +203,7 @@ def test_losses_are_read_from_the_clients_reports(rig: Rig) -> None:
     rig.sessions.peers(Peers(opened.session, 0, ssrc=2))
     blocks = (ReportBlock(1, 0, 9, 0, 0), ReportBlock(2, 64, 5, 0, 3))
     report = build([ReceiverReport(7, blocks)])
-    rig.client_rtcp.sendto(report, ("127.0.0.3", opened.client_ports[1]))
+    rig.client_rtcp.sendto(report, (NEAR, opened.client_ports[1]))
     rig.until(lambda: "lost" in rig.taken(opened.session)["client"]["reports"])
     found = rig.taken(opened.session)["client"]["reports"]
     assert (found["lost"], found["lost_share"], found["jitter"]) == (5, 0.25, 3)
@@ -210,7 +212,7 @@ def test_losses_are_read_from_the_clients_reports(rig: Rig) -> None:
 def test_a_goodbye_is_news(rig: Rig) -> None:
     opened = rig.playing()
     goodbye = build([ReceiverReport(7), Goodbye((7,))])
-    rig.server_rtcp.sendto(goodbye, ("127.0.0.4", opened.server_ports[1]))
+    rig.server_rtcp.sendto(goodbye, (FAR, opened.server_ports[1]))
     assert rig.until_news(Event.GOODBYE).side == "server"
 
 
@@ -230,7 +232,7 @@ def test_a_client_that_is_heard_after_play_is_not_silent(rig: Rig) -> None:
     opened = rig.playing()
     rig.clock = rig.sessions._clock = ManualClock(time.monotonic())
     rig.sessions.touch(Touch(opened.session, silent_s=3.0))
-    rig.client_rtcp.sendto(b"here", ("127.0.0.3", opened.client_ports[1]))
+    rig.client_rtcp.sendto(b"here", (NEAR, opened.client_ports[1]))
     rig.until_news(Event.LATCHED)
     rig.clock.advance(3.0)
     rig.sessions.sweep()
@@ -257,14 +259,14 @@ def test_the_clients_packets_keep_a_session_and_the_servers_do_not(rig: Rig) -> 
     rig.sessions.touch(Touch(opened.session, timeout_s=10.0))
     rig.clock.advance(9.5)
     with udp() as early:
-        early.sendto(b"here", ("127.0.0.3", opened.client_ports[1]))
+        early.sendto(b"here", (NEAR, opened.client_ports[1]))
         rig.until_news(Event.LATCHED)
     heard_s = time.monotonic()
     rig.clock = rig.sessions._clock = ManualClock(heard_s)
     rig.clock.advance(9.0)
     rig.sessions.sweep()
     assert all(news.event is Event.LATCHED for news in rig.news)
-    rig.server.sendto(b"picture", ("127.0.0.4", opened.server_ports[0]))
+    rig.server.sendto(b"picture", (FAR, opened.server_ports[0]))
     rig.until(lambda: rig.taken(opened.session)["server"]["rtp"]["packets"] == 1)
     rig.clock.advance(1.0)
     rig.sessions.sweep()
@@ -272,8 +274,8 @@ def test_the_clients_packets_keep_a_session_and_the_servers_do_not(rig: Rig) -> 
 
 
 def test_no_ports_left_is_said_and_leaves_nothing_behind() -> None:
-    rig = Rig(RelaySpec(42000, 42005, cooling_s=5.0))
-    same = replace(OPEN, server_local="127.0.0.3")
+    rig = Rig(RelaySpec(22000, 22005, cooling_s=5.0))
+    same = replace(OPEN, server_local=NEAR)
     first = rig.sessions.open(same)
     assert refusal(lambda: rig.sessions.open(same)).code is Refusal.NO_PORTS
     assert rig.sessions.counters(Counters())["pairs"] == 2
@@ -285,20 +287,20 @@ def test_no_ports_left_is_said_and_leaves_nothing_behind() -> None:
 
 
 def test_ports_of_others_are_passed_over(rig: Rig) -> None:
-    with udp("127.0.0.3", 41001), udp("127.0.0.3", 41002):
-        assert rig.sessions.open(OPEN).client_ports == (41004, 41005)
+    with udp(NEAR, 21001), udp(NEAR, 21002):
+        assert rig.sessions.open(OPEN).client_ports == (21004, 21005)
 
 
 def test_a_range_in_other_hands_is_no_ports() -> None:
-    rig = Rig(RelaySpec(42000, 42003))
-    with udp("127.0.0.3", 42000), udp("127.0.0.3", 42003):
+    rig = Rig(RelaySpec(22000, 22003))
+    with udp(NEAR, 22000), udp(NEAR, 22003):
         assert refusal(lambda: rig.sessions.open(OPEN)).code is Refusal.NO_PORTS
     assert rig.sessions.counters(Counters())["pairs"] == 0
     rig.close()
 
 
 def test_bounds_of_sessions_and_streams() -> None:
-    rig = Rig(RelaySpec(42000, 42999, sessions=1, streams=2))
+    rig = Rig(RelaySpec(22000, 22999, sessions=1, streams=2))
     opened = rig.sessions.open(OPEN)
     assert refusal(lambda: rig.sessions.open(OPEN)).code is Refusal.TOO_MANY
     more = replace(OPEN, session=opened.session)
@@ -330,7 +332,7 @@ def test_a_client_of_ipv6_and_a_server_of_ipv4(rig: Rig) -> None:
     with udp("::1") as client:
         ports = (port_of(client), 0)
         rig.sessions.peers(Peers(opened.session, 0, ports, rig.server_ports))
-        rig.server.sendto(b"picture", ("127.0.0.4", opened.server_ports[0]))
+        rig.server.sendto(b"picture", (FAR, opened.server_ports[0]))
         client.sendto(b"heard", ("::1", opened.client_ports[0]))
         rig.until(lambda: rig.sessions.counters(Counters())["client_packets"] == 1)
         rig.until(lambda: rig.sessions.counters(Counters())["server_packets"] == 1)
@@ -340,7 +342,7 @@ def test_a_client_of_ipv6_and_a_server_of_ipv4(rig: Rig) -> None:
 
 def test_totals_outlive_sessions_by_server(rig: Rig) -> None:
     opened = rig.playing()
-    rig.server.sendto(b"picture", ("127.0.0.4", opened.server_ports[0]))
+    rig.server.sendto(b"picture", (FAR, opened.server_ports[0]))
     rig.until(lambda: rig.sessions.counters(Counters())["server_packets"] == 1)
     rig.sessions.close(Close(opened.session))
     rig.sessions.open(replace(OPEN, server="127.0.0.9"))
@@ -363,6 +365,6 @@ def test_totals_of_servers_are_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch
 def test_what_is_over_leaves_no_socket(rig: Rig) -> None:
     opened = rig.playing()
     rig.sessions.close(Close(opened.session))
-    for host, ports in (("127.0.0.3", opened.client_ports), ("127.0.0.4", opened.server_ports)):
+    for host, ports in ((NEAR, opened.client_ports), (FAR, opened.server_ports)):
         for port in ports:
             udp(host, port).close()
