@@ -79,6 +79,7 @@ HOT = [
     "l7lb/mail/login/session.py",
     "l7lb/mail/sessions.py",
     "l7lb/mail/assignments.py",
+    "l7lb/media/relay/packets.py",
 ]
 """Ordinary code, compiled with every check of Python in place."""
 

@@ -1,1 +1,4 @@
-"""What a media service needs beyond its protocol: control sessions, and ways for RTP and RTCP."""
+"""Media: RTSP with its RTP and RTCP on one server, and the files that many want.
+
+Owns what the media service needs beyond its wire format.
+"""
