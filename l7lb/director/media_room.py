@@ -5,6 +5,8 @@ Owns the choice of adapters. Must not know sessions.
 
 from __future__ import annotations
 
+from l7lb.director.media_processes import relay_path, wants_relay
+from l7lb.director.media_relay import RelayWay
 from l7lb.media.control.office import Office, Parts
 from l7lb.media.control.plug import RtspPlug
 from l7lb.model import ClusterSpec
@@ -20,6 +22,7 @@ class MediaRoom:
         self._plugs = plugs
         self._secret = secret
         self._office: Office | None = None
+        self._relay: RelayWay | None = None
         self._parts = Parts()
 
     def prepare(self, spec: ClusterSpec) -> None:
@@ -27,6 +30,13 @@ class MediaRoom:
         if spec.has_media and self._office is None:
             self._office = Office(self._secret, self._engine.now, self._parts)
             self._plugs["rtsp"] = RtspPlug(self._office)
+
+    def take(self, spec: ClusterSpec) -> None:
+        """The engine has taken the file."""
+        office = self._office
+        if office is not None and self._relay is None and wants_relay(spec):
+            self._relay = RelayWay(relay_path(spec.director), office.silent, office.ended)
+            self._parts.relays = self._relay
 
     def state(self) -> dict[str, object]:
         """For status: JSON values; empty without media."""
@@ -36,3 +46,5 @@ class MediaRoom:
         """After the engine: the last sessions still give back what they hold."""
         if self._office is not None:
             await self._office.close()
+        if self._relay is not None:
+            await self._relay.stop()

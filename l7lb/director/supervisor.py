@@ -24,6 +24,7 @@ from l7lb.director.embedded_store import EmbeddedStore
 from l7lb.director.events import Events
 from l7lb.director.exposition import MetricsServer
 from l7lb.director.listeners import BUSY_PATIENCE_S, Listeners
+from l7lb.director.media_processes import MediaProcesses
 from l7lb.director.messages import (
     Learned,
     Ready,
@@ -86,6 +87,7 @@ class Supervisor:
             crew=Crew(calls, events, options.worker_command),
             pins=PinBook(clock.now),
             store=store,
+            media=MediaProcesses(events),
         )
         self.shared = SharedState(self.parts)
         desk = StatusDesk(self.parts, self.shared)
@@ -140,6 +142,7 @@ class Supervisor:
         self.parts.running.forget_left()
         self.parts.pins.reconcile(spec.pools)
         self.parts.store.reconcile(spec)
+        self.parts.media.reconcile(spec)
         await self.parts.store.ready()
         self.shared.start(spec.store)
         self.parts.prober.reconcile(spec.pools)
@@ -221,6 +224,7 @@ class Supervisor:
             task.cancel()
         await self.shared.close()
         await self.parts.crew.kill()
+        await self.parts.media.close()
         await self.parts.store.close()
         await self.parts.prober.close()
         await self.parts.resolver.close()

@@ -144,6 +144,7 @@ class Worker:
             mail.drop(prepared)
             raise
         mail.take(prepared)
+        media.take(spec)
 
     def _took(
         self, spec: ClusterSpec, generation: int, updates: Sequence[tuple[str, ServerUpdate]]

@@ -72,8 +72,9 @@ class Relays(Protocol):
     def is_there(self) -> bool: ...
     async def open(self, ask: RelayAsk) -> RelayStream: ...
     async def peers(self, stream: RelayStream, told: RelayPeers) -> None: ...
-    async def touch(self, session: str, *, silent_s: float = 0.0) -> None:
-        """A request of the session came. `silent_s`: it was PLAY; tell if the client is silent."""
+    async def touch(self, session: str, *, silent_s: float = 0.0, timeout_s: float = 0.0) -> None:
+        """A request of the session came. `silent_s`: it was PLAY; tell if the client is silent.
+        `timeout_s`: the session's own, 0: as it is."""
 
     async def close(self, session: str, stream: int = -1) -> None:
         """One stream; -1: all."""
