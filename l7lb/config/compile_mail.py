@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from l7lb.config import credentials
+from l7lb.config import compile_media, credentials
 from l7lb.config.schema_mail import Greylist, Login, Rate, ServerLogin, Smtp
 from l7lb.config.schema_route import Route
 from l7lb.config.scope import Scope
@@ -178,8 +178,11 @@ def _pool_faults(service: ServiceSpec, pool: PoolSpec) -> Iterator[tuple[str, st
     if lacking:
         hint = f"ports: {{{wanted[0]}: PORT}}"
         yield f"{title} has no port for {' or '.join(wanted)} at {', '.join(lacking)}", hint
+    if compile_media.is_media(pool):
+        yield f"{title} has media, which {protocol} has not", "leave media and media_ports out"
     if pool.persistence and pool.persistence.kind is not PersistenceKind.HASH:
-        yield f"{title} has persistence by cookie, which {protocol} has not", "use account"
+        kind = "publisher" if pool.persistence.kind is PersistenceKind.PUBLISHED else "cookie"
+        yield f"{title} has persistence by {kind}, which {protocol} has not", "use account"
     persistence = pool.persistence.key if pool.persistence else None
     for key in (key_of(pool.scheduler), persistence):
         if key is not None and key.kind not in KEYS:

@@ -80,6 +80,11 @@ def _pool_faults(pool: PoolSpec) -> Iterator[tuple[str, str]]:
     yield from overlaps(pool)
 
 
+def is_media(pool: PoolSpec) -> bool:
+    """Says it anything that only rtsp has?"""
+    return pool.media != MediaSpec() or any(server.media_ports for server in pool.servers)
+
+
 def overlaps(pool: PoolSpec) -> Iterator[tuple[str, str]]:
     """One port of the VIP belongs to one server."""
     ranges = [(server.media_ports, server.name) for server in pool.servers if server.media_ports]

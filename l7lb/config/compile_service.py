@@ -158,6 +158,8 @@ def _faults_for_http(pool: PoolSpec) -> Iterator[str]:
         yield "hangs on the account"
     if pool.persistence and pool.persistence.kind is PersistenceKind.PUBLISHED:
         yield "has persistence by publisher"
+    if compile_media.is_media(pool):
+        yield "has media"
     if pool.login:
         yield "has a login"
     if pool.tls and pool.tls.starttls:

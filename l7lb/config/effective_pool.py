@@ -21,6 +21,7 @@ from l7lb.model import (
     ServerSpec,
     ServerTls,
 )
+from l7lb.model_media import MediaSpec
 
 SEND_PROXY = ("none", "v1", "v2")
 WHOLE_ADDRESS = KeySpec(KeyKind.SOURCE).prefix_length
@@ -44,9 +45,14 @@ def pool_tree(spec: PoolSpec) -> dict[str, Plain]:
         "resolve_every": format_duration(spec.resolve_s),
         "reuse": spec.reuse,
         "max_idle": spec.max_idle,
-        "media": media_tree(spec.media),
+        **({"media": media_tree(spec.media)} if _is_media(spec) else {}),
         **({"login": server_login_tree(spec.login)} if spec.login else {}),
     }
+
+
+def _is_media(spec: PoolSpec) -> bool:
+    """Other pools have no use for the words."""
+    return spec.media != MediaSpec() or any(server.media_ports for server in spec.servers)
 
 
 def server_tree(spec: ServerSpec) -> dict[str, Plain]:

@@ -216,7 +216,9 @@ class Pool(Section):
     """TLS to the servers."""
     login: ServerLogin | None = None
     """How the director logs in at mail servers; without it, with what the client gave."""
-    media: Annotated[Media, Short(shorthand.keyed("modes", str, list), (TEXT,))] = Media()
+    media: Annotated[
+        Media, Short(shorthand.keyed("modes", str, list), (TEXT, {"type": "array"}))
+    ] = Media()
     """How media over UDP goes (rtsp only)."""
     send_proxy: Annotated[
         int,
