@@ -95,6 +95,7 @@ _HOOKS = """
     type filter hook prerouting priority mangle; policy accept;
     ip saddr . tcp sport @control4 socket transparent 1 meta mark set meta mark or {mark}
     ip6 saddr . tcp sport @control6 socket transparent 1 meta mark set meta mark or {mark}
+    meta l4proto {{ icmp, icmpv6 }} socket transparent 1 meta mark set meta mark or {mark}
   }}
   chain clients_in {{
     type filter hook input priority mangle; policy accept;

@@ -95,3 +95,24 @@ def latched_port(objects: Iterable[Mapping[str, Any]], path: Path) -> int:
             if concat == [str(path.client), path.client_port, *_ends(path)[1:]]:
                 return int(element[1])
     return 0
+
+
+def flows(objects: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """From the listing of `flows`: client, its port, server, its port, packets, octets."""
+    found = []
+    for each in objects:
+        for element in each.get("set", {}).get("elem", ()):
+            body = element["elem"]
+            client, port, server, server_port = body["val"]["concat"]
+            counter = body.get("counter", {})
+            found.append(
+                {
+                    "client": client,
+                    "client_port": port,
+                    "server": server,
+                    "server_port": server_port,
+                    "packets": counter.get("packets", 0),
+                    "octets": counter.get("bytes", 0),
+                }
+            )
+    return found

@@ -82,7 +82,7 @@ def _side(spec: OnServerSpec, side: Side) -> str:
     version = side.address.version
     ip, kind = ("ip", "ipv4_addr") if version == 4 else ("ip6", "ipv6_addr")
     four = f"{kind} . inet_service . {kind} . inet_service"
-    directors = ", ".join(sorted(map(str, side.directors)))
+    relays = ", ".join(sorted(map(str, side.relays)))
     ports = f"{spec.first_port}-{spec.last_port}"
     sets = _SETS.format(v=version, address=kind, four=four, size=SIZE, heard=HEARD_SIZE)
     return sets + _CHAINS.format(
@@ -92,7 +92,7 @@ def _side(spec: OnServerSpec, side: Side) -> str:
         vip=side.vip,
         ports=ports if spec.first_port != spec.last_port else spec.first_port,
         rtsp=spec.rtsp_port,
-        beside=f"{ip} daddr != {{ {directors} }}" if directors else "",
-        whence=f"{ip} saddr != {{ {directors} }}" if directors else "",
+        beside=f"{ip} daddr != {{ {relays} }}" if relays else "",
+        whence=f"{ip} saddr != {{ {relays} }}" if relays else "",
         guard=f"jump guard{version}" if spec.guard else "",
     )

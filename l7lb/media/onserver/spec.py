@@ -17,13 +17,13 @@ class Side:
     way_back: Address | None = None
     """Gateway for what RTSP answers: the address that the directors hold in turn. None: answers
     find their way by themselves (servers that are told the client's address by PROXY)."""
-    directors: tuple[Address, ...] = ()
-    """Own addresses of directors: what goes there is not translated."""
+    relays: tuple[Address, ...] = ()
+    """Addresses from which directors relay in user space: what goes there keeps its source."""
 
     def __post_init__(self) -> None:
         """Raises ValueError."""
         version = self.address.version
-        others = (self.vip, *self.directors, *((self.way_back,) if self.way_back else ()))
+        others = (self.vip, *self.relays, *((self.way_back,) if self.way_back else ()))
         if any(other.version != version for other in others):
             raise ValueError(f"all addresses of one side must be of IPv{version}")
         if self.vip == self.address:
