@@ -66,9 +66,15 @@ class Namespace:
     def ip(self, *lines: str) -> None:
         """Words of ip(8), one command a line; lines of `-6` come last."""
         for family in ("", "-6"):
-            chosen = [line.removeprefix("-6 ") for line in lines if (family == "-6") == line.startswith("-6 ")]
+            chosen = [
+                line.removeprefix("-6 ")
+                for line in lines
+                if (family == "-6") == line.startswith("-6 ")
+            ]
             if chosen:
-                self.run("ip", *filter(None, [family]), "-batch", "-", text="\n".join(chosen) + "\n")
+                self.run(
+                    "ip", *filter(None, [family]), "-batch", "-", text="\n".join(chosen) + "\n"
+                )
 
     def sysctl(self, name: str, value: int) -> None:
         """A name below /proc/sys/net, such as `ipv4/ip_forward`."""
@@ -138,7 +144,9 @@ def namespaces(*names: str) -> Iterator[dict[str, Namespace]]:
 
 def wire(hosts: Sequence[tuple[Namespace, str]], middle: Namespace, bridge: str) -> None:
     """Join hosts, each by an interface of that name, to a new bridge."""
-    middle.ip(f"link add {bridge} type bridge forward_delay 0 mcast_snooping 0", f"link set {bridge} up")
+    middle.ip(
+        f"link add {bridge} type bridge forward_delay 0 mcast_snooping 0", f"link set {bridge} up"
+    )
     for number, (host, device) in enumerate(hosts):
         port = f"{bridge}{number}"
         middle.ip(

@@ -49,7 +49,9 @@ class KernelRules:
     def apply(self, want: Want) -> dict[str, Any]:
         """Makes it so. Says for each server whether the kernel can serve it, or why not."""
         objects = self._nft.table("inet", ruleset.NAME)
-        is_new = ruleset.VERSION not in {each["chain"]["name"] for each in objects if "chain" in each}
+        is_new = ruleset.VERSION not in {
+            each["chain"]["name"] for each in objects if "chain" in each
+        }
         before = {} if is_new else elements.found(objects, ruleset.MANAGED)
         text = elements.changes(ruleset.TABLE, before, ruleset.elements(want))
         if is_new:
@@ -140,9 +142,7 @@ class KernelRules:
             for each in objects
             if "counter" in each
         }
-        counted = {
-            name: _counted(found.get(name, {})) for name in ("in4", "in6", "out4", "out6")
-        }
+        counted = {name: _counted(found.get(name, {})) for name in ("in4", "in6", "out4", "out6")}
         servers = []
         for each in placement(self.want).placed:
             version, ports = each.vip.version, each.server.media_ports

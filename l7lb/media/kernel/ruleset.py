@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 
-from l7lb.media.kernel.spec import NAT, Address, Placed, Want, placement
+from l7lb.media.kernel.spec import NAT, Placed, Want, placement
 
 TABLE = "inet l7lb_media"
 NAME = TABLE.split()[1]

@@ -15,7 +15,7 @@ import struct
 import time
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Self
 
 from l7lb.media.kernel.spec import Address
 from l7lb.media.signed import LIMIT_BYTES, BadDatagram, Seal
@@ -140,7 +140,7 @@ class _Ear:
             raise
         _only_port(self.sock, at.version, self.port)
 
-    def __enter__(self) -> _Ear:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import json
-from typing import Any
+from typing import Any, Self
 
 LIBRARY = "libnftables.so.1"
 _JSON = 1 << 4
@@ -56,7 +56,7 @@ class Nft:
         self._library.nft_ctx_buffer_error(self._context)
         self._library.nft_ctx_output_set_flags(self._context, _JSON | _NUMERIC)
 
-    def __enter__(self) -> Nft:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from typing import Self
 
 Address = IPv4Address | IPv6Address
 
@@ -184,7 +185,7 @@ class Routing:
         self._sock.bind((0, 0))
         self._number = 0
 
-    def __enter__(self) -> Routing:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -232,7 +233,7 @@ class Routing:
 
     def _dump(self, kind: int, head: bytes) -> list[bytes]:
         self._send(kind, _DUMP, head)
-        found = []
+        found: list[bytes] = []
         for answer, content in self._answer():
             if answer == _ERROR:
                 code = -int(struct.unpack_from("=i", content)[0])
