@@ -20,8 +20,8 @@ from l7lb.media.kernel.office import Office
 from l7lb.media.kernel.rules import KernelRules
 from l7lb.media.kernel.spoof import Asker
 from l7lb.media.kernel.verbs import Verbs
-from l7lb.media.netfilter.libnftables import NftError
 from l7lb.media.key import read_key
+from l7lb.media.netfilter.libnftables import NftError
 from l7lb.media.signed import Seal
 
 LOG = logging.getLogger(__name__)

@@ -13,7 +13,8 @@
 | `clean` | | nothing: all rules are gone |
 
 A path is `client`, `client_port`, `server`, `server_port`, and `agent`: the agent's UDP port, or
-absent where there is none. With it the latch is set there, since the media does not come by here. Knows no socket of its own.
+absent where there is none. With it the latch is set there, since the media does not come by here.
+Knows no socket of its own.
 """
 
 from __future__ import annotations
