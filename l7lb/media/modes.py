@@ -9,14 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 
-class Mode(StrEnum):
-    DIRECT = "direct"
-    NAT = "nat"
-    RELAY = "relay"
-    REDIRECT = "redirect"
+DIRECT, NAT, RELAY, REDIRECT = "direct", "nat", "relay", "redirect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +36,9 @@ class Known:
 class Choice:
     """`mode` is None where nothing works; `reason` is for an administrator."""
 
-    mode: Mode | None
+    mode: str | None
     reason: str
-    rejected: tuple[tuple[Mode, str], ...] = ()
+    rejected: tuple[tuple[str, str], ...] = ()
 
     def words(self) -> str:
         """All of it on one line."""
@@ -63,23 +58,23 @@ def _relay(known: Known) -> str:
     return known.relay
 
 
-OBSTACLE: dict[Mode, Callable[[Known], str]] = {
-    Mode.DIRECT: _direct,
-    Mode.NAT: _nat,
-    Mode.RELAY: _relay,
-    Mode.REDIRECT: lambda _: "",
+OBSTACLE: dict[str, Callable[[Known], str]] = {
+    DIRECT: _direct,
+    NAT: _nat,
+    RELAY: _relay,
+    REDIRECT: lambda _: "",
 }
 REASON = {
-    Mode.DIRECT: "the server's media reaches players in the VIP's name, past the director",
-    Mode.NAT: "the server's way back leads through this director, whose kernel translates",
-    Mode.RELAY: "packets go through user space on this director",
-    Mode.REDIRECT: "players are sent to the server itself",
+    DIRECT: "the server's media reaches players in the VIP's name, past the director",
+    NAT: "the server's way back leads through this director, whose kernel translates",
+    RELAY: "packets go through user space on this director",
+    REDIRECT: "players are sent to the server itself",
 }
 
 
-def choose(modes: Sequence[Mode], known: Known) -> Choice:
+def choose(modes: Sequence[str], known: Known) -> Choice:
     """The first of these that works, in the order of the rules."""
-    rejected: list[tuple[Mode, str]] = []
+    rejected: list[tuple[str, str]] = []
     for mode in modes:
         obstacle = OBSTACLE[mode](known)
         if not obstacle:
