@@ -15,6 +15,9 @@ L7lbError
 │   ├── MailboxRefused     a name that cannot be, or what INBOX does not allow
 │   ├── NoSuchMailbox      no mailbox, or no message, of that name
 │   └── MailboxExists      a name that is taken
+├── MediaError             packets of media cannot go the way that was asked for
+│   ├── MediaAway          the process that would see to it does not answer
+│   └── MediaRefused       it says no; the message is its words
 ├── MigrationError         moving an account's mail stopped; nothing is lost, it can be resumed
 │   ├── MigrationRefused   not as things are: the message says what to do first
 │   └── CopyDiffers        the copy is not what it was copied from
@@ -145,6 +148,22 @@ class NoSuchMailbox(MailboxError):
 
 class MailboxExists(MailboxError):
     code = b"ALREADYEXISTS"
+
+
+class MediaError(L7lbError):
+    """Another mode, or TCP, may still serve the player."""
+
+    retry_safe = False
+
+
+class MediaAway(MediaError):
+    """What was asked may have been done: all of its verbs may be repeated."""
+
+    retry_safe = True
+
+
+class MediaRefused(MediaError):
+    """The same question would be refused again."""
 
 
 class MigrationError(L7lbError):
