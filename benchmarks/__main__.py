@@ -18,6 +18,7 @@ from benchmarks.lab import Lab, check_command, environment
 from benchmarks.load import LoadFailed
 from benchmarks.locks import pairs
 from benchmarks.mail import sessions
+from benchmarks.media import relay
 from benchmarks.setups import ROOT, Setup, render
 from benchmarks.smtp import messages
 
@@ -31,6 +32,7 @@ CASES = (
     *lookups.CASES,
     *sessions.CASES,
     *messages.CASES,
+    *relay.CASES,
 )
 FOLDER = ROOT / "build/bench"
 BUSY = 1.0

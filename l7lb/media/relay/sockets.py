@@ -8,12 +8,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import struct
 
-BUFFER_BYTES = 512 << 10
+BUFFER_BYTES = 2 << 20
 """Of an RTP socket: what comes in the longest rest. The kernel's own limit may be lower."""
 REPORT_BYTES = 32 << 10
 _RCVBUFFORCE = 33
 """SO_RCVBUFFORCE of socket(7), which Python does not name: for root, beyond rmem_max."""
+_MEMINFO = 55
+"""SO_MEMINFO of <asm-generic/socket.h>: nine numbers, of which the last counts drops."""
 
 
 def bound_pair(host: str, port: int) -> tuple[int, int] | None:
@@ -56,3 +59,13 @@ def _room(sock: socket.socket, size: int) -> None:
         sock.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, size)
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+
+def dropped(fd: int) -> int:
+    """Datagrams that found this socket's buffer full, since it was opened."""
+    sock = socket.socket(fileno=fd)
+    try:
+        data = sock.getsockopt(socket.SOL_SOCKET, _MEMINFO, struct.calcsize("9I"))
+        return int(struct.unpack("9I", data)[8])
+    finally:
+        sock.detach()

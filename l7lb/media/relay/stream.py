@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from l7lb.media.relay.packets import Mover, Side
 from l7lb.media.relay.pairs import Pairs, PairsExhausted
 from l7lb.media.relay.reports import Reports
-from l7lb.media.relay.sockets import bound_pair
+from l7lb.media.relay.sockets import bound_pair, dropped
 from l7lb.media.relay.spec import RelaySpec
 from l7lb.media.relay.verbs import Open, Ports, Refusal, RelayRefusal
 from l7lb.ports import Clock
@@ -190,5 +190,6 @@ def _side_figures(side: Side, now_s: float) -> dict[str, object]:
         "octets": side.octets,
         "lost": side.lost,
         "strangers": side.strangers,
+        "dropped": dropped(side.fd),
         "age_s": round(now_s - side.last_s, 3) if side.last_s else None,
     }
