@@ -3,18 +3,19 @@ their agents, and players that say what they got."""
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from l7lb.media.kernel.client import MediaKernel
 from l7lb.media.kernel.spec import Want
 from support.gst_server import GstOptions, GstServer
 from support.media_lab import GATEWAY, VIP, MediaLab, back
-from support.namespaces import Namespace
+from support.namespaces import Namespace, run
 
 RTSP = 554
 PORTS = {"s1": (20000, 20999), "s2": (21000, 21999)}
@@ -118,6 +119,46 @@ def start_server(lab: MediaLab, name: str, version: int = 4) -> GstServer:
     return GstServer(options, lab[name].command()).start()
 
 
+def start_vlc(lab: MediaLab, name: str, version: int, folder: Path) -> subprocess.Popen[bytes]:
+    """VLC, which takes any port for its media: the host has no others. It plays a clip for ever."""
+    host = lab[name]
+    clip = folder / "clip.ts"
+    if not clip.exists():
+        source = ("-f", "lavfi", "-i", "testsrc=size=160x120:rate=15", "-t", "20")
+        run("ffmpeg", "-nostdin", "-loglevel", "error", *source, "-c:v", "mpeg2video", str(clip))
+    host.sysctl("ipv4/ip_unprivileged_port_start", 0)
+    host.sysctl("ipv4/ip_local_port_range", " ".join(map(str, PORTS[name])))
+    address = back(name, version) if version == 4 else f"[{back(name, version)}]"
+    folder.chmod(0o755)  # VLC does not run as root, and must see the clip
+    with (folder / f"vlc-{name}.log").open("wb") as log:
+        process = host.start(
+            *("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"),
+            *("vlc", "-I", "dummy", "--loop", str(clip), "--sout-keep"),
+            *("--sout", f"#rtp{{sdp=rtsp://{address}:{RTSP}/film}}"),
+            log=log,
+        )
+    wait_described(host, (back(name, version), RTSP), process)
+    return process
+
+
+def wait_described(
+    host: Namespace, target: tuple[str, int], process: subprocess.Popen[bytes]
+) -> None:
+    """Until it says what /film is. Raises AssertionError."""
+    where = f"[{target[0]}]" if ":" in target[0] else target[0]
+    question = f"DESCRIBE rtsp://{where}:{target[1]}/film RTSP/1.0\r\nCSeq: 1\r\n\r\n"
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        with host.inside(), suppress(OSError):
+            with socket.create_connection(target, timeout=5) as sock:
+                sock.sendall(question.encode())
+                if sock.recv(4096).startswith(b"RTSP/1.0 200"):
+                    return
+        assert process.poll() is None, process.args
+        assert time.monotonic() < deadline, process.args
+        time.sleep(0.1)
+
+
 def packets(host: Namespace, device: str, direction: str) -> int:
     """`rx` or `tx` of an interface."""
     lines = host.run("cat", "/proc/net/dev").splitlines()
@@ -130,7 +171,6 @@ class Player:
     """A player whose progress is read from what it prints."""
 
     process: subprocess.Popen[bytes]
-    log: IO[bytes]
     path: Path
 
     def frames(self) -> int:
@@ -158,14 +198,14 @@ def ffmpeg(
 ) -> Player:
     """Plays until it is ended; `strict`: takes RTP from the peer's address only."""
     path = folder / f"ffmpeg-{host.name}-{time.monotonic_ns()}.log"
-    log = path.open("wb")
-    process = host.start(
-        *("ffmpeg", "-nostdin", "-loglevel", "info", "-stats_period", "0.1"),
-        *("-rtsp_transport", transport, *(("-rtsp_flags", "filter_src") if strict else ())),
-        *("-i", url, "-an", "-f", "null", "-progress", "pipe:1", "-"),
-        log=log,
-    )
-    return Player(process, log, path)
+    with path.open("wb") as log:
+        process = host.start(
+            *("ffmpeg", "-nostdin", "-loglevel", "info", "-stats_period", "0.1"),
+            *("-rtsp_transport", transport, *(("-rtsp_flags", "filter_src") if strict else ())),
+            *("-i", url, "-an", "-f", "null", "-progress", "pipe:1", "-"),
+            log=log,
+        )
+    return Player(process, path)
 
 
 def url_of(version: int, path: str = "/film") -> str:

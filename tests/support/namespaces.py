@@ -76,7 +76,7 @@ class Namespace:
                     "ip", *filter(None, [family]), "-batch", "-", text="\n".join(chosen) + "\n"
                 )
 
-    def sysctl(self, name: str, value: int) -> None:
+    def sysctl(self, name: str, value: int | str) -> None:
         """A name below /proc/sys/net, such as `ipv4/ip_forward`."""
         self.run("sh", "-c", 'echo "$1" > "/proc/sys/net/$0"', name, str(value))
 
