@@ -14,7 +14,7 @@ from enum import StrEnum
 from l7lb.model_directory import DirectorySpec
 from l7lb.model_http import HttpOptions
 from l7lb.model_mail import MAIL_PROTOCOLS, LoginOptions, ServerLoginSpec, SmtpOptions
-from l7lb.model_media import MediaSpec, RtspOptions
+from l7lb.model_media import DirectorMediaSpec, MediaSpec, RtspOptions
 from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 
@@ -468,8 +468,7 @@ class DirectorSpec:
     """Signs persistence cookies; empty: made at first start and kept in `state`."""
     state: str = ""
     """Directory for what must outlive a restart; empty: below $XDG_STATE_HOME or /var/lib/l7lb."""
-    relay_ports: tuple[int, int] = (10000, 19999)
-    """First and last UDP port of the process that relays media."""
+    media: DirectorMediaSpec = DirectorMediaSpec()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,23 @@ class MediaSpec:
 
     modes: tuple[Mode, ...] = (Mode.DIRECT, Mode.NAT, Mode.RELAY)
     """Best first; the first that works for a server and a client is taken. Empty: no UDP."""
+    agent_port: int = 7554
+    """UDP port of the agents beside the servers, which mode `direct` needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectorMediaSpec:
+    """What one director's own processes for media are told."""
+
+    relay_ports: tuple[int, int] = (10000, 19999)
+    """First and last UDP port of the process that relays."""
+    kernel: str = ""
+    """Socket of a media-kernel process that somebody else keeps; empty: the director starts one
+    where it may."""
+    key: str = ""
+    """File of the key that agents have too; empty: no agent is asked."""
+    probe_at: tuple[str, ...] = ()
+    """Addresses of this director on the clients' side, where agents' probes must arrive."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,8 @@ def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
     if director.metrics:
         endpoints.append((director.metrics, scope.at("director", "metrics")))
     _refuse_collisions(endpoints)
-    compile_media.check_relay_ports(director.relay_ports, pools, scope.at("director"))
+    ports = director.media.relay_ports
+    compile_media.check_relay_ports(ports, pools, scope.at("director", "media"))
     directory = _directory(root, scope.at("directory"))
     if root.get("directory") is None:
         _refuse_without_directory(services, pools, scope.at("services"))

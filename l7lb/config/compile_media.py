@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
-from l7lb.config.schema_media import Media, Rtsp
+from l7lb.config.schema_media import DirectorMedia, Media, Rtsp
 from l7lb.config.schema_route import Route
 from l7lb.config.scope import Scope
 from l7lb.model import KeyKind, PersistenceKind, PoolSpec, ServiceSpec
-from l7lb.model_media import MediaSpec, Mode, RtspOptions
+from l7lb.model_media import DirectorMediaSpec, MediaSpec, Mode, RtspOptions
 from l7lb.scheduling.registry import key_of
 
 UNKNOWN_KEYS = frozenset({KeyKind.ACCOUNT, KeyKind.COOKIE})
@@ -24,6 +25,7 @@ OF_HTTP = (
     "allow_connect",
 )
 """Keys of a route that mean nothing here."""
+KEY_BYTES = (16, 4096)
 KERNEL_MODES = frozenset({Mode.DIRECT, Mode.NAT})
 Range = tuple[int, int]
 
@@ -31,7 +33,29 @@ Range = tuple[int, int]
 def media_spec(media: Media, scope: Scope) -> MediaSpec:
     if len(set(media.modes)) < len(media.modes):
         scope.at("modes").problem("a mode stands here twice")
-    return MediaSpec(tuple(Mode(name) for name in media.modes))
+    return MediaSpec(tuple(Mode(name) for name in media.modes), media.agent_port)
+
+
+def director_media(media: DirectorMedia, scope: Scope) -> DirectorMediaSpec:
+    key = scope.at("key").path(media.key) if media.key else ""
+    if key:
+        _check_key(key, scope.at("key"))
+    return DirectorMediaSpec(
+        relay_ports=media.relay_ports,
+        kernel=scope.at("kernel").path(media.kernel) if media.kernel else "",
+        key=key,
+        probe_at=tuple(media.probe_at),
+    )
+
+
+def _check_key(path: str, scope: Scope) -> None:
+    try:
+        length = len(Path(path).read_bytes().strip())
+    except OSError as error:
+        scope.problem(f"{path} cannot be read: {(error.strerror or str(error)).lower()}")
+        return
+    if not KEY_BYTES[0] <= length <= KEY_BYTES[1]:
+        scope.problem(f"the key has {length} bytes", f"from {KEY_BYTES[0]} to {KEY_BYTES[1]}")
 
 
 def rtsp_options(rtsp: Rtsp, scope: Scope) -> RtspOptions:
@@ -107,5 +131,6 @@ def check_relay_ports(ports: Range, pools: Mapping[str, PoolSpec], scope: Scope)
         for server in pool.servers:
             if server.media_ports and meet(server.media_ports, ports):
                 name = f"{pool.name}/{server.name}"
-                scope.problem(f"relay_ports are also media_ports of {name}", "use another range")
+                spot = scope.at("relay_ports")
+                spot.problem(f"relay_ports are also media_ports of {name}", "use another range")
                 return

@@ -271,7 +271,7 @@ def director_spec(director: Director, scope: Scope) -> DirectorSpec:
         workers=director.workers,
         drain_deadline_s=director.drain_deadline,
         loop=director.loop,
-        relay_ports=director.relay_ports,
+        media=compile_media.director_media(director.media, scope.at("media")),
     )
     if director.metrics:
         spec = replace(spec, metrics=resolved(director.metrics, scope.at("metrics")))

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from l7lb.config.effective_directory import directory_tree
 from l7lb.config.effective_mail import login_tree, smtp_tree
 from l7lb.config.effective_mail_storage import mail_tree
-from l7lb.config.effective_media import range_text, rtsp_tree
+from l7lb.config.effective_media import director_media_tree, rtsp_tree
 from l7lb.config.effective_pool import pool_tree, retry_tree
 from l7lb.config.effective_store import store_tree
 from l7lb.config.naming import path_text
@@ -74,7 +74,7 @@ def director_tree(spec: DirectorSpec) -> dict[str, Plain]:
         "workers": spec.workers or "auto",
         "drain_deadline": format_duration(spec.drain_deadline_s),
         "loop": spec.loop,
-        "relay_ports": range_text(spec.relay_ports),
+        "media": director_media_tree(spec.media),
     }
     optional = {"control": spec.control, "state": spec.state, "metrics": spec.metrics}
     return found | {key: str(value) for key, value in optional.items() if value}

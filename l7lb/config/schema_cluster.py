@@ -22,7 +22,7 @@ from l7lb.config.schema_directory import DirectorySection
 from l7lb.config.schema_keys import Token
 from l7lb.config.schema_mail import Login, Network, Smtp
 from l7lb.config.schema_mail_storage import MailSection
-from l7lb.config.schema_media import PortRange, Rtsp
+from l7lb.config.schema_media import DirectorMedia, Rtsp
 from l7lb.config.schema_pool import Pool
 from l7lb.config.schema_route import Route
 from l7lb.config.schema_secret import FileName, Secret
@@ -253,8 +253,8 @@ class Director(Section):
     Without it, made at the first start and kept in `state`."""
     state: FileName | None = None
     """Directory for what outlives a restart; without it, below $XDG_STATE_HOME or /var/lib/l7lb."""
-    relay_ports: PortRange = _DIRECTOR.relay_ports
-    """UDP ports of the process that relays media."""
+    media: DirectorMedia = DirectorMedia()
+    """Its processes for media."""
 
 
 class Cluster(Section):

@@ -18,9 +18,12 @@ from l7lb.config.fields import (
     Short,
     Size,
 )
-from l7lb.model_media import RtspOptions
+from l7lb.config.schema_secret import FileName
+from l7lb.model_media import DirectorMediaSpec, MediaSpec, RtspOptions
 
 _RTSP = RtspOptions()
+_MEDIA = MediaSpec()
+_DIRECTOR = DirectorMediaSpec()
 
 PortRange = Annotated[
     tuple[int, int],
@@ -45,6 +48,23 @@ class Media(Section):
     """Best first; the first that works for a server and a client is taken. `direct`: straight from
     the server; `nat`: through the director's kernel; `relay`: through a process of the director;
     `redirect`: the client is sent to the server; `none`: media over TCP only."""
+
+    agent_port: Annotated[int, Field(ge=1, le=65535)] = _MEDIA.agent_port
+    """UDP port of the agents beside the servers (`l7lb media-direct`), for `direct`."""
+
+
+class DirectorMedia(Section):
+    """This director's own processes for media."""
+
+    relay_ports: PortRange = _DIRECTOR.relay_ports
+    """UDP ports of the process that relays."""
+    kernel: FileName | None = None
+    """Socket of a media-kernel process that somebody else keeps; without it, the director starts
+    one where it has the rights."""
+    key: FileName | None = None
+    """File of the key that the agents beside the servers have too; without it, none is asked."""
+    probe_at: OneOrMany[Vip] = Field(default=[])
+    """Addresses of this director, not VIPs, on the clients' side: agents' probes must arrive."""
 
 
 class Rtsp(Section):

@@ -55,7 +55,7 @@ class MediaProcesses:
         if self._relay is not None or not wants_relay(spec):
             return
         path = relay_path(spec.director)
-        first, last = spec.director.relay_ports
+        first, last = spec.director.media.relay_ports
         relay = RelayProcess(path, RelaySpec(first_port=first, last_port=last), self._note)
         try:
             private_directory(path.parent)

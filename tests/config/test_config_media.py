@@ -76,11 +76,11 @@ def test_a_described_path_is_probed(load: Load) -> None:
 
 
 def test_relay_ports_must_not_be_a_servers(load: Load, complaints: Complaints) -> None:
-    [complaint] = complaints(FILE + "director: {relay_ports: 20998-21001}\n")
+    [complaint] = complaints(FILE + "director: {media: {relay_ports: 20998-21001}}\n")
     assert "relay_ports are also media_ports of media/a" in complaint
-    assert load(FILE + "director: {relay_ports: 22000-22999}\n")
+    assert load(FILE + "director: {media: {relay_ports: 22000-22999}}\n")
     alone = FILE.replace("check: rtsp", "media: relay")
-    assert load(alone + "director: {relay_ports: 20998-21001}\n")
+    assert load(alone + "director: {media: {relay_ports: 20998-21001}}\n")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,6 @@ def test_differences_in_the_words_of_the_file(load: Load) -> None:
 
 
 def test_trees() -> None:
-    assert media_tree(MediaSpec(())) == {"modes": "none"}
+    assert media_tree(MediaSpec(())) == {"modes": "none", "agent_port": 7554}
     assert rtsp_tree(RtspOptions())["tcp_only"] == "5m"
     assert range_text((2, 9)) == "2-9"

@@ -35,7 +35,7 @@ class RtspDirector(Director):
             f"    access_log: {{path: {self.folder}/access.log}}\n{more}"
             f"director:\n  workers: {workers}\n  control: {self.control}\n"
             f"  state: {self.folder}/state\n  drain_deadline: {drain}\n"
-            f"  relay_ports: {RELAY_PORTS}\n  loop: {self.loop}\n"
+            f"  media: {{relay_ports: {RELAY_PORTS}}}\n  loop: {self.loop}\n"
         )
 
     def url(self, path: str = "/film", host: str = "127.0.0.1") -> str:
