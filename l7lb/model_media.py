@@ -60,7 +60,7 @@ class RtspOptions:
     """A description (SDP) or parameters."""
     pipeline: int = 32
     """Requests of one client that wait for an answer at once."""
-    silent_s: float = 5.0
+    silent_s: float = 10.0
     """A player from which nothing comes so long after PLAY has no way for UDP."""
     tcp_only_s: float = 300.0
     """For so long such a player is told 461 when it asks for UDP, and takes TCP."""

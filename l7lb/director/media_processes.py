@@ -6,10 +6,11 @@ Owns when they run. Knows nothing of sessions.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from l7lb.director.events import Events
+from l7lb.director.media_kernel import Found, KernelDesk
 from l7lb.director.paths import private_directory, state_path
 from l7lb.errors import RelayAway
 from l7lb.media.relay.process import RelayProcess
@@ -49,9 +50,20 @@ class MediaProcesses:
     def __init__(self, events: Events) -> None:
         self._events = events
         self._relay: RelayProcess | None = None
+        self.told: Callable[[Found], None] = _nobody
+        """Called with what is found out about the servers' ways."""
+        self._kernel = KernelDesk(self._note, self._found)
+
+    def _found(self, found: Found) -> None:
+        self.told(found)
+
+    @property
+    def found(self) -> Found:
+        return self._kernel.found
 
     def reconcile(self, spec: ClusterSpec) -> None:
-        """Never waits, never fails: without a relay, players take TCP."""
+        """Never waits, never fails: where nothing opens a way for UDP, players take TCP."""
+        self._kernel.reconcile(spec)
         if self._relay is not None or not wants_relay(spec):
             return
         path = relay_path(spec.director)
@@ -70,12 +82,19 @@ class MediaProcesses:
 
     def view(self) -> dict[str, object] | None:
         """JSON; None: not in use."""
-        relay = self._relay
-        if relay is None:
+        relay, kernel = self._relay, self._kernel.view()
+        if relay is None and kernel is None:
             return None
-        return {"runs": relay.runs.is_set(), "pid": relay.pid, "starts": relay.starts}
+        runs = relay is not None and relay.runs.is_set()
+        pid, starts = (relay.pid, relay.starts) if relay is not None else (None, 0)
+        return {"relay": {"runs": runs, "pid": pid, "starts": starts}, "kernel": kernel}
 
     async def close(self) -> None:
         """After everybody who uses it."""
+        await self._kernel.close()
         if self._relay is not None:
             await self._relay.close()
+
+
+def _nobody(found: Found) -> None:
+    """Nobody wants to know."""

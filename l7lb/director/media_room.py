@@ -5,10 +5,15 @@ Owns the choice of adapters. Must not know sessions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from l7lb.director.media_kernel import kernel_path, kernel_servers
 from l7lb.director.media_processes import relay_path, wants_relay
 from l7lb.director.media_relay import RelayWay
+from l7lb.director.media_ways import KernelWay, Spot, Ways
 from l7lb.media.control.office import Office, Parts
 from l7lb.media.control.plug import RtspPlug
+from l7lb.media.modes import Known
 from l7lb.model import ClusterSpec
 from l7lb.net.engine import Engine
 from l7lb.net.plug import Plug
@@ -23,7 +28,16 @@ class MediaRoom:
         self._secret = secret
         self._office: Office | None = None
         self._relay: RelayWay | None = None
-        self._parts = Parts()
+        self._kernel: KernelWay | None = None
+        self._ways = Ways(self._has_relay)
+        self._parts = Parts(modes=self._ways)
+
+    def _has_relay(self) -> bool:
+        return self._relay is not None and self._relay.is_there
+
+    def hear(self, found: Mapping[Spot, Known]) -> None:
+        """What the supervisor has found out about the servers' ways."""
+        self._ways.found = found
 
     def prepare(self, spec: ClusterSpec) -> None:
         """The plug must be there when services are made."""
@@ -37,6 +51,8 @@ class MediaRoom:
         if office is not None and self._relay is None and wants_relay(spec):
             self._relay = RelayWay(relay_path(spec.director), office.silent, office.ended)
             self._parts.relays = self._relay
+        if office is not None and self._kernel is None and any(True for _ in kernel_servers(spec)):
+            self._parts.kernel = self._kernel = KernelWay(kernel_path(spec.director))
 
     def state(self) -> dict[str, object]:
         """For status: JSON values; empty without media."""
@@ -48,3 +64,5 @@ class MediaRoom:
             await self._office.close()
         if self._relay is not None:
             await self._relay.stop()
+        if self._kernel is not None:
+            self._kernel.close()

@@ -27,6 +27,7 @@ from l7lb.director.listeners import BUSY_PATIENCE_S, Listeners
 from l7lb.director.media_processes import MediaProcesses
 from l7lb.director.messages import (
     Learned,
+    MediaWays,
     Ready,
     Refused,
     ReopenLogs,
@@ -149,6 +150,7 @@ class Supervisor:
         self.parts.resolver.reconcile(spec.pools)
         self.parts.crew.loop = spec.director.loop
         self.parts.crew.resize(worker_count(spec), spec.director.drain_deadline_s)
+        self.parts.media.told = lambda found: self.parts.crew.broadcast(MediaWays(dict(found)))
         self._background(self.parts.crew.watch())
         self._background(self._announce())
         self.parts.events.warn_of(self.options.warnings)
@@ -253,6 +255,8 @@ class Supervisor:
             worker.listen(*spot, self.parts.listeners.socket(spot).fileno())
         for pin in self.parts.pins.all():
             worker.send(pin)
+        if self.parts.media.found:
+            worker.send(MediaWays(dict(self.parts.media.found)))
 
     def _slot_ended(self, slot: int) -> None:
         self.parts.running.release_slot(slot)

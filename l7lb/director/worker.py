@@ -28,6 +28,7 @@ from l7lb.director.messages import (
     Drained,
     Learned,
     Listen,
+    MediaWays,
     Ping,
     Pong,
     Ready,
@@ -97,6 +98,9 @@ class Worker:
                 self._reopen()
             case Learned():
                 self._learned_elsewhere(message)
+            case MediaWays():
+                assert self._media is not None
+                self._media.hear(message.found)
             case Drain():
                 self._start_drain(message.deadline_s)
 

@@ -80,9 +80,26 @@ class Relays(Protocol):
         """One stream; -1: all."""
 
 
-class Sockets(Protocol):
-    async def transparent_socket(self, source: str, port: int) -> socket.socket:
-        """A TCP socket bound to a client's address, to connect to a server with. L7lbError."""
+@dataclass(frozen=True, slots=True)
+class FlowPath:
+    """One way of one stream, by the ports that SETUP and its answer named."""
+
+    client: str
+    client_port: int
+    server: str
+    server_port: int
+    agent: int = 0
+    """UDP port of the agent beside the server, which has the rules in mode `direct`; 0: we do."""
+
+
+class Kernel(Protocol):
+    """What the privileged process does for a session. All raise L7lbError."""
+
+    async def transparent_socket(self, source: str) -> socket.socket:
+        """A TCP socket that has a client's address as its own, to connect to a server with."""
+
+    async def latch(self, path: FlowPath, timeout_s: int) -> str:
+        """Whence the client is heard: `silent`, `as-named`, or `elsewhere`, which is mapped."""
 
 
 class Holdings(Protocol):

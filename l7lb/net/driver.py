@@ -7,12 +7,14 @@ moves the bytes. It knows no protocol.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from l7lb.errors import NoServer
 from l7lb.net.dial import IdleConnections
 from l7lb.net.flow import Flow, blocks
 from l7lb.net.log_lines import Record
+from l7lb.net.opening import Opener, Opening
 from l7lb.net.service import NO_ROUTE, RoutePlan, Service
 from l7lb.net.stream import FULL, HEAD_READ_SIZE, HOLD, READ_SIZE, ByteStream, Stream
 from l7lb.net.tls import Negotiated, TlsStream
@@ -62,6 +64,8 @@ class Driver(Flow):
         self.source_port = 0
         self.starttls: CertificateStore | None = None
         """With what TLS begins when the client asks for it in the protocol; None: it cannot."""
+        self.opener: Opener | None = None
+        """Opens the sockets to servers; None: they are the engine's."""
         self._plan: RoutePlan | None = None
         self._pool: Pool | None = None
         self._dialing: Cancellable | None = None
@@ -205,10 +209,16 @@ class Driver(Flow):
 
     def _dial(self, slot: Slot) -> None:
         self._reused = False
-        assert self._pool is not None
-        port = slot.server.spec.port(self.service.port) if self.service.port else 0
-        self._dialing = self.host.dial(self._pool, slot.server, self, port)
+        pool, server = self._pool, slot.server
+        assert pool is not None
+        port = server.spec.port(self.service.port) if self.service.port else 0
         self.phase(PHASE_CONNECT)
+        if self.opener is None:
+            self._dialing = self.host.dial(pool, server, self, port)
+            return
+        dial = partial(self.host.dial, pool, server, self, port)
+        self._dialing = opening = Opening(dial)
+        self.opener.open_socket(pool, server, opening.opened)
 
     def dialed(self, stream: ByteStream | None, error: OSError | None) -> None:
         """The engine's answer to `dial`."""

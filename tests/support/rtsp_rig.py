@@ -13,9 +13,10 @@ from typing import Any, Self
 from l7lb.errors import RelayRefused
 from l7lb.media.control.office import Office, Parts
 from l7lb.media.control.plug import RtspPlug
-from l7lb.media.ports import RelayAsk, RelayPeers, RelayStream
-from l7lb.model import Address, ClusterSpec, ListenSpec, ServiceSpec
-from l7lb.model_media import RtspOptions
+from l7lb.media.modes import Known, choose
+from l7lb.media.ports import Choice, RelayAsk, RelayPeers, RelayStream
+from l7lb.model import Address, ClusterSpec, ListenSpec, PoolSpec, ServerSpec, ServiceSpec
+from l7lb.model_media import Mode, RtspOptions
 from l7lb_protocols.rtsp.message import Request, Response
 from l7lb_protocols.rtsp.reader import Frames, Limits, Reader
 from support.peers import within
@@ -233,12 +234,25 @@ class WordRelays:
         self.closed.append((session, stream))
 
 
+class WordModes:
+    """`l7lb.media.ports.Modes` by the words of the pool, without a kernel."""
+
+    def __init__(self, relays: object) -> None:
+        self._relay = "" if isinstance(relays, WordRelays) and relays.is_there else "no relay"
+
+    def choose(self, service: str, pool: PoolSpec, server: ServerSpec, client: str) -> Choice:
+        found = choose(pool.media.modes, Known(kernel="no kernel", relay=self._relay))
+        return Choice(Mode(found.mode) if found.mode else None, found.words())
+
+
 class RtspRig(Rig):
     """`parts` are given to the office."""
 
     def __init__(self, spec: ClusterSpec, parts: Parts | None = None) -> None:
         super().__init__(spec)
         self.parts = parts or Parts()
+        if self.parts.modes is None:
+            self.parts.modes = WordModes(self.parts.relays)
 
     async def prepare(self) -> None:
         self.office = Office(b"s" * 32, self.engine.now, self.parts)

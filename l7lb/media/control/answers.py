@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from l7lb.media.control.base import RtspBase, local_address, log
 from l7lb.media.control.held import Held, Stream
+from l7lb.media.control.latching import Watch, heard
 from l7lb.media.control.line import Asked
 from l7lb.media.control.states import State, Turn
 from l7lb.media.control.transports import from_relay, hidden
-from l7lb.media.ports import RelayPeers
+from l7lb.media.ports import FlowPath, Kernel, RelayPeers
+from l7lb.model_media import Mode
 from l7lb.persistence.published import value_of
 from l7lb_protocols.rtsp.errors import RtspRefusal
 from l7lb_protocols.rtsp.facts import RtspFacts
@@ -30,6 +32,9 @@ from l7lb_protocols.wire import (
 
 ASKED_LIMIT = 16
 """Requests of a server that its client has not answered."""
+KERNEL_MODES = frozenset((Mode.DIRECT, Mode.NAT))
+LATCH_GRACE_S = 10
+"""Beyond the session's own timeout."""
 PUBLISHES = (b"ANNOUNCE", b"RECORD")
 Edits = dict[bytes, bytes | None]
 
@@ -144,6 +149,8 @@ class AnswerSide(RtspBase):
         elif relay is not None:
             self._close_relay(asked)
         else:
+            stream.client_ports = chosen.ports(b"client_port") or asked.client_ports
+            stream.server_ports = chosen.ports(b"server_port") or (0, 0)
             chosen = hidden(chosen, self.own_names, local)
         held.streams = [each for each in held.streams if each.path != stream.path]
         held.streams.append(stream)
@@ -162,11 +169,39 @@ class AnswerSide(RtspBase):
 
     def _played(self, asked: Asked) -> None:
         held = self.held.get(asked.tagged.id) if asked.tagged is not None else None
-        if held is None or not held.relay or self.office.parts.relays is None:
+        options, parts = self.front.options, self.office.parts
+        if held is None:
             return
-        options = self.front.options
-        self.office.plays(held.relay, self.driver.source, options.tcp_only_s)
-        self.office.tell(self.office.parts.relays.touch(held.relay, silent_s=options.silent_s))
+        if held.relay and parts.relays is not None:
+            self.office.plays(held.relay, self.driver.source, options.tcp_only_s)
+            self.office.tell(parts.relays.touch(held.relay, silent_s=options.silent_s))
+        elif self.choice.mode in KERNEL_MODES and parts.kernel is not None:
+            watch = Watch(self._paths(held), options.silent_s, int(held.timeout_s) + LATCH_GRACE_S)
+            if watch.paths:
+                self.office.spawn(self._listen_for_player(parts.kernel, watch))
+
+    def _paths(self, held: Held) -> list[FlowPath]:
+        """Of RTP and RTCP of each stream over UDP."""
+        assert self._pool is not None
+        assert self._server is not None
+        endpoint = self._server.endpoint
+        address = endpoint[1] if endpoint is not None else ""
+        is_direct = self.choice.mode is Mode.DIRECT
+        agent = self._pool.spec.media.agent_port if is_direct else 0
+        return [
+            FlowPath(self.driver.source, client_port, address[0], server_port, agent)
+            for stream in held.streams
+            for client_port, server_port in zip(
+                stream.client_ports, stream.server_ports, strict=True
+            )
+            if client_port and server_port and not isinstance(address, str)
+        ]
+
+    async def _listen_for_player(self, kernel: Kernel, watch: Watch) -> None:
+        source, refuse_s = self.driver.source, self.front.options.tcp_only_s
+        if not await heard(kernel, watch):
+            log.info("no UDP from a player", extra=self._fields(source))
+            self.office.tcp_only.add(source, refuse_s)
 
     def _torn_down(self, asked: Asked) -> None:
         """One stream, where its own URL was named and others are left; else the session."""

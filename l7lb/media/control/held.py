@@ -27,6 +27,9 @@ class Stream:
     is_interleaved: bool
     relay_stream: int = -1
     """-1: no relay stands between."""
+    client_ports: tuple[int, int] = (0, 0)
+    server_ports: tuple[int, int] = (0, 0)
+    """As the server said; 0: not known, or no UDP."""
 
 
 @dataclass(slots=True, eq=False)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from l7lb.errors import L7lbError
 from l7lb.media.control.held import Book, TcpOnly
-from l7lb.media.ports import Choice, Holdings, Modes, Relays, Sockets
-from l7lb.model_media import Mode
+from l7lb.media.ports import Choice, Holdings, Kernel, Modes, Relays
 
 if TYPE_CHECKING:
     from l7lb.media.control.base import RtspBase
@@ -31,7 +30,7 @@ class Parts:
 
     relays: Relays | None = None
     modes: Modes | None = None
-    sockets: Sockets | None = None
+    kernel: Kernel | None = None
     holdings: Holdings | None = None
 
 
@@ -60,15 +59,9 @@ class Office:
     def choose(self, service: str, pool: PoolSpec, server: ServerSpec, client: str) -> Choice:
         if self.tcp_only.holds(client):
             return Choice(None, "no UDP has reached this client")
-        if self.parts.modes is not None:
-            return self.parts.modes.choose(service, pool, server, client)
-        relays = self.parts.relays
-        for mode in pool.media.modes:
-            if mode is Mode.REDIRECT:
-                return Choice(mode, "as the rules file says")
-            if mode is Mode.RELAY and relays is not None and relays.is_there:
-                return Choice(mode, "the relay is there")
-        return Choice(None, "no mode of the pool works here")
+        if self.parts.modes is None:
+            return Choice(None, "nothing opens ways for UDP here")
+        return self.parts.modes.choose(service, pool, server, client)
 
     def plays(self, relay: str, client: str, refuse_s: float) -> None:
         """Should the relay say that this session's client is silent, UDP is refused to it."""

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from l7lb.errors import L7lbError
-from l7lb.media.control.answers import AnswerSide
-from l7lb.media.control.base import local_address, log
+from l7lb.media.control.base import log
 from l7lb.media.control.held import Held, Stream
 from l7lb.media.control.line import Asked
+from l7lb.media.control.setup import SetupSide
 from l7lb.media.control.states import READS, State, Turn
-from l7lb.media.control.transports import Terms, pair_of, towards_server, usable
 from l7lb.media.control.tunnel import begin_tunnel
-from l7lb.media.ports import RelayAsk, RelayStream
 from l7lb.model_media import Mode
 from l7lb_protocols.rtsp import http_tunnel
 from l7lb_protocols.rtsp.errors import RtspRefusal
@@ -26,8 +23,6 @@ from l7lb_protocols.rtsp.grammar import FROM_CLIENT, VERSION
 from l7lb_protocols.rtsp.message import Request, Response, response
 from l7lb_protocols.rtsp.reader import Frames
 from l7lb_protocols.rtsp.session_id import parse as parse_session
-from l7lb_protocols.rtsp.transport import Transport, encode
-from l7lb_protocols.rtsp.transport import parse as parse_transports
 from l7lb_protocols.rtsp.url import read as read_url
 from l7lb_protocols.wire import (
     FAILED,
@@ -53,7 +48,7 @@ QUEUE_GAVE_UP = 503
 """The driver's status when no place became free in time."""
 
 
-class RtspSession(AnswerSide):
+class RtspSession(SetupSide):
     def __init__(self, driver: Driver, plug: RtspPlug, client: ClientInfo) -> None:
         super().__init__(driver, plug, client)
         self._first: bytes | None = b""
@@ -65,6 +60,7 @@ class RtspSession(AnswerSide):
         self._deferred: Asked | None = None
         """For another server, when this one has answered what it was asked."""
         self._is_going = False
+        driver.opener = self
 
     # ------------------------------------------------------------------ bytes of the client
 
@@ -299,9 +295,6 @@ class RtspSession(AnswerSide):
         self._pool, self._server = pool, slot.server
         self._naming = self.front.naming(slot.server)
         self.pinned_path = asked.target.path if asked.target.path != b"*" else b""
-        self.choice = self.office.choose(
-            self.front.service, pool.spec, slot.server.spec, self.driver.source
-        )
         self.office.sessions.add(self)
         self._forward(asked)
         self._go_on()
@@ -333,94 +326,6 @@ class RtspSession(AnswerSide):
             self.office.book.free(token)
         if held.relay and self.office.parts.relays is not None:
             self.office.tell(self.office.parts.relays.touch(held.relay))
-
-    def _send(self, asked: Asked, edits: dict[bytes, bytes | None]) -> None:
-        if asked.tagged is not None:
-            rest = parse_session(asked.request.get(b"session") or b"").rest
-            edits[b"session"] = asked.tagged.id + rest
-        asked.is_forwarded = True
-        self.driver.send(SERVER, asked.request.encode(edits))
-        self._pace()
-
-    def _redirect(self, asked: Asked) -> None:
-        """Mode `redirect`: the client goes to the server by itself (RFC 2326 §11.3)."""
-        assert self._server is not None
-        authority = str(self._server.spec.address).encode()
-        scheme, _, rest = asked.request.target.partition(b"://")
-        path = rest[len(asked.target.authority) :] if asked.target.authority else b""
-        location = scheme + b"://" + authority + (path or b"/")
-        asked.settle(302, response(302, asked.cseq, [(b"Location", location)]))
-        self._flush()
-
-    def _set_up_asked(self, asked: Asked) -> None:
-        try:
-            offered = parse_transports(asked.request.get(b"transport") or b"")
-            kept = usable(offered, self._terms())
-        except RtspRefusal as refusal:
-            self._refuse(asked, refusal.status, str(refusal))
-            return
-        ports = pair_of(kept)
-        if self.choice.mode is Mode.RELAY and ports is not None:
-            asked.client_ports = ports
-            self._turn(Turn.OPEN_PORTS)
-            self.office.spawn(self._with_relay(asked, kept))
-        else:
-            self._send(asked, {b"transport": encode(kept)})
-
-    def _terms(self) -> Terms:
-        mode, reason = self.choice.mode, self.choice.reason
-        if self.office.tcp_only.holds(self.driver.source):
-            mode, reason = None, "no UDP has reached this client"
-        return Terms(self.driver.source, mode, self.front.options.interleaved, reason)
-
-    async def _with_relay(self, asked: Asked, kept: list[Transport]) -> None:
-        """Open ports, then go on where the request stopped."""
-        try:
-            relay = await self._open_relay(asked)
-        except L7lbError as error:
-            self._without_relay(asked, kept, error)
-            return
-        if self.state is not State.SETTING_UP:
-            asked.relay = relay
-            self._close_relay(asked)
-            return
-        asked.relay = relay
-        self._turn(Turn.PORTS_OPEN)
-        self._send(asked, {b"transport": encode(towards_server(kept, relay))})
-        self._go_on()
-        self._pace()
-
-    async def _open_relay(self, asked: Asked) -> RelayStream:
-        relays, server = self.office.parts.relays, self._server
-        assert relays is not None
-        assert server is not None
-        address = server.endpoint[1] if server.endpoint is not None else ""
-        tagged = asked.tagged
-        held = self.held.get(tagged.id) if tagged is not None else None
-        return await relays.open(
-            RelayAsk(
-                client=self.driver.source,
-                server=address[0] if not isinstance(address, str) else "",
-                client_local=local_address(self.driver.client),
-                server_local=local_address(self.driver.server),
-                session=held.relay if held is not None else "",
-                timeout_s=held.timeout_s if held is not None else 60.0,
-            )
-        )
-
-    def _without_relay(self, asked: Asked, kept: list[Transport], error: L7lbError) -> None:
-        """What else was offered, or the relay's own reason."""
-        if self.state is not State.SETTING_UP:
-            return
-        self._turn(Turn.PORTS_OPEN)
-        others = [each for each in kept if not each.is_udp]
-        if others:
-            self._send(asked, {b"transport": encode(others)})
-        else:
-            status = getattr(error, "status", 461)
-            self._refuse(asked, 453 if status == 453 else 461, str(error))
-        self._go_on()
-        self._pace()
 
     # ------------------------------------------------------------------ ends
 
