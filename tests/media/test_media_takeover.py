@@ -1,4 +1,4 @@
-"""A director's machine dies while a player plays: the other one takes the VIP, the player goes on."""
+"""A director's machine dies while a player plays: another takes the VIP, the player goes on."""
 
 from __future__ import annotations
 
