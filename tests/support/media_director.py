@@ -124,7 +124,7 @@ def start_vlc(lab: MediaLab, name: str, version: int, folder: Path) -> subproces
     host = lab[name]
     clip = folder / "clip.ts"
     if not clip.exists():
-        source = ("-f", "lavfi", "-i", "testsrc=size=160x120:rate=15", "-t", "20")
+        source = ("-f", "lavfi", "-i", "testsrc=size=160x120:rate=15", "-t", "120")
         run("ffmpeg", "-nostdin", "-loglevel", "error", *source, "-c:v", "mpeg2video", str(clip))
     host.sysctl("ipv4/ip_unprivileged_port_start", 0)
     host.sysctl("ipv4/ip_local_port_range", " ".join(map(str, PORTS[name])))

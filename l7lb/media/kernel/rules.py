@@ -15,15 +15,13 @@ from typing import Any
 
 from l7lb.media.kernel import ruleset
 from l7lb.media.kernel.spec import Address, BadWant, Want, placement
-from l7lb.media.netfilter import elements, latches
-from l7lb.media.netfilter.latches import Heard, Path
+from l7lb.media.netfilter import elements
+from l7lb.media.netfilter.latching import Latching
 from l7lb.media.netfilter.libnftables import Nft, NftError
 from l7lb.media.netfilter.netlink import LOCAL, DefaultRoute, PolicyRule, Routing
 
 ROUTE_TABLE = 7554
 PRIORITY = 7554
-HEARD_FRESH_S = 0.5
-"""Age to which one listing of what was heard serves all who ask."""
 _IP_TRANSPARENT, _IPV6_TRANSPARENT, _BIND_NO_PORT = 19, 75, 24
 _FORWARDING = {
     4: File("/proc/sys/net/ipv4/ip_forward"),
@@ -39,7 +37,8 @@ class KernelRules:
         self._routing = Routing()
         self.want = Want()
         self.wanted_at_s: float | None = None
-        self._listed: dict[int, tuple[float, list[dict[str, Any]]]] = {}
+        self.latching = Latching(self._nft, ruleset.TABLE)
+        """Players behind routers, and the pairs of ports of mode `nat`."""
 
     def close(self) -> None:
         """Lets go of the kernel; the rules stay."""
@@ -106,31 +105,6 @@ class KernelRules:
             raise
         return sock
 
-    # ------------------------------------------------------------------ players behind routers
-
-    def latch(self, path: Path, timeout_s: int) -> tuple[Heard, int]:
-        """Looks whence the client is heard, and latches where that is another port."""
-        heard, port = latches.judge(self._heard(path.version), path)
-        if heard is Heard.ELSEWHERE:
-            self._nft.run(latches.latch(ruleset.TABLE, path, port, timeout_s))
-        return heard, port
-
-    def unlatch(self, path: Path) -> bool:
-        """False: there was none."""
-        listed = self._nft.objects(f"list map {ruleset.TABLE} latch{path.version}")
-        port = latches.latched_port(listed, path)
-        if port:
-            self._nft.run(latches.unlatch(ruleset.TABLE, path, port))
-        return port != 0
-
-    def _heard(self, version: int) -> list[dict[str, Any]]:
-        at_s, listed = self._listed.get(version, (0.0, []))
-        now_s = time.monotonic()
-        if not listed or now_s - at_s > HEARD_FRESH_S:
-            listed = self._nft.objects(f"list set {ruleset.TABLE} heard{version}")
-            self._listed[version] = now_s, listed
-        return listed
-
     # ------------------------------------------------------------------ counters
 
     def counters(self) -> dict[str, Any]:
@@ -157,10 +131,6 @@ class KernelRules:
                 }
             )
         return {"servers": servers, "dropped": dropped}
-
-    def flows(self, version: int) -> list[dict[str, Any]]:
-        """Of mode `nat`: each pair of ports that had any packets lately, both directions."""
-        return latches.flows(self._nft.objects(f"list set {ruleset.TABLE} flows{version}"))
 
 
 def make_transparent(sock: socket.socket) -> None:

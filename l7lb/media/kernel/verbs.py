@@ -105,7 +105,7 @@ class Verbs:
             order = {"kind": "latch", **_path_json(path), "timeout_s": timeout_s}
             found = await self._ask().order(agent, order)
             return Answered({"heard": found.get("heard"), "port": found.get("port")})
-        heard, port = self._rules.latch(path, timeout_s)
+        heard, port = self._rules.latching.latch(path, timeout_s)
         return Answered({"heard": heard.value, "port": port})
 
     async def _unlatch(self, parameters: Parameters) -> Answered:
@@ -114,14 +114,14 @@ class Verbs:
         if agent is not None:
             found = await self._ask().order(agent, {"kind": "unlatch", **_path_json(path)})
             return Answered({"was": found.get("was")})
-        return Answered({"was": self._rules.unlatch(path)})
+        return Answered({"was": self._rules.latching.unlatch(path)})
 
     def _counters(self, parameters: Parameters) -> Answered:
         return Answered(self._rules.counters())
 
     def _flows(self, parameters: Parameters) -> Answered:
         """Those of the `FLOWS_LIMIT` busiest; `all` says how many there are."""
-        found = [flow for version in (4, 6) for flow in self._rules.flows(version)]
+        found = [flow for version in (4, 6) for flow in self._rules.latching.flows(version)]
         if "client" in parameters:
             client = str(address_of(parameters["client"], "client"))
             found = [flow for flow in found if flow["client"] == client]

@@ -12,6 +12,8 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+from l7lb.media.netfilter import elements
+
 Address = IPv4Address | IPv6Address
 
 
@@ -88,13 +90,20 @@ def _ends(path: Path) -> tuple[str, str, int]:
 
 def latched_port(objects: Iterable[Mapping[str, Any]], path: Path) -> int:
     """From the listing of `latch`: the port that was heard; 0 without a latch."""
-    for each in objects:
-        for element in each.get("map", {}).get("elem", ()):
-            key = element[0]
-            concat = (key["elem"]["val"] if "elem" in key else key)["concat"]
-            if concat == [str(path.client), path.client_port, *_ends(path)[1:]]:
-                return int(element[1])
-    return 0
+    return _entries(objects).get(path.key(path.client_port), 0)
+
+
+def has_key(objects: Iterable[Mapping[str, Any]], key: str) -> bool:
+    """From the listing of either map."""
+    return key in _entries(objects)
+
+
+def _entries(objects: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    return {
+        elements.text(key): int(value)
+        for each in objects
+        for key, value in each.get("map", {}).get("elem", ())
+    }
 
 
 def flows(objects: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -103,15 +103,15 @@ class Agent(asyncio.DatagramProtocol):
         timeout_s = int(order["timeout_s"])
         if not 0 < timeout_s <= TIMEOUT_LIMIT_S:
             raise ValueError("timeout_s")
-        heard, port = self._server.latch(self._path(order), timeout_s)
+        heard, port = self._server.latching.latch(self._path(order), timeout_s)
         return {"heard": heard.value, "port": port}
 
     def _unlatch(self, order: dict[str, Any]) -> dict[str, Any]:
-        return {"was": self._server.unlatch(self._path(order))}
+        return {"was": self._server.latching.unlatch(self._path(order))}
 
     def _flows(self, order: dict[str, Any]) -> dict[str, Any]:
         client, port = ip_address(order["client"]), _port(order["client_port"])
-        listed = self._server.flows(client.version)
+        listed = self._server.latching.flows(client.version)
         mine = [e for e in listed if (e["client"], e["client_port"]) == (str(client), port)]
         return {"flows": mine[:FLOWS_LIMIT]}
 

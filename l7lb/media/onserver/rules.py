@@ -7,10 +7,8 @@ and stays when this process ends: players go on. Needs CAP_NET_ADMIN.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
-from l7lb.media.netfilter import latches
-from l7lb.media.netfilter.latches import Heard, Path
+from l7lb.media.netfilter.latching import Latching
 from l7lb.media.netfilter.libnftables import Nft, NftError
 from l7lb.media.netfilter.netlink import TCP, DefaultRoute, PolicyRule, Routing
 from l7lb.media.onserver import ruleset
@@ -28,6 +26,7 @@ class OnServer:
         self.spec = spec
         self._nft = Nft()
         self._routing = Routing()
+        self.latching = Latching(self._nft, ruleset.TABLE)
 
     def close(self) -> None:
         """Lets go of the kernel; the rules stay."""
@@ -72,27 +71,6 @@ class OnServer:
             if ours != [side.way_back]:
                 found.append(f"route table {ROUTE_TABLE} of IPv{version} is not by {side.way_back}")
         return found
-
-    def latch(self, path: Path, timeout_s: int) -> tuple[Heard, int]:
-        """Looks whence the client is heard, and latches where that is another port."""
-        listed = self._nft.objects(f"list set {ruleset.TABLE} heard{path.version}")
-        heard, port = latches.judge(listed, path)
-        if heard is Heard.ELSEWHERE:
-            self._nft.run(latches.latch(ruleset.TABLE, path, port, timeout_s))
-        return heard, port
-
-    def unlatch(self, path: Path) -> bool:
-        """False: there was none."""
-        listed = self._nft.objects(f"list map {ruleset.TABLE} latch{path.version}")
-        port = latches.latched_port(listed, path)
-        if port:
-            self._nft.run(latches.unlatch(ruleset.TABLE, path, port))
-        return port != 0
-
-    def flows(self, version: int) -> list[dict[str, Any]]:
-        """Packets and octets of each pair of ports that had any lately, RTCP of the other
-        direction included."""
-        return latches.flows(self._nft.objects(f"list set {ruleset.TABLE} flows{version}"))
 
     def _is_current(self) -> bool:
         objects = self._nft.table("inet", ruleset.NAME)
