@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from l7lb.errors import RelayRefused
+from l7lb.errors import MediaRefused, RelayRefused
 from l7lb.media.control.office import Parts
 from l7lb.media.control.states import State
-from l7lb.media.ports import Choice
+from l7lb.media.ports import Choice, FlowPath
 from l7lb.model import PoolSpec, ServerSpec
 from l7lb.model_media import MediaSpec, Mode
-from support.rtsp_rig import ScriptedServer, WordRelays, reply, to
+from support.rtsp_rig import ScriptedServer, WordKernel, WordRelays, reply, to
 
 UDP = "Transport: RTP/AVP;unicast;client_port=5000-5001"
 TCP = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
@@ -212,20 +212,61 @@ async def test_redirect() -> None:
             assert server.methods() == [b"OPTIONS"]
 
 
-async def test_direct_hides_the_servers_address() -> None:
-    parts = Parts(modes=Fixed(Mode.DIRECT))
+SAID = "Transport: RTP/AVP;client_port=5000-5001;source=127.0.0.1;server_port=6000-6001"
+
+
+def kernel_parts(mode: Mode) -> tuple[Parts, WordKernel]:
+    kernel = WordKernel()
+    return Parts(modes=Fixed(mode), kernel=kernel), kernel
+
+
+@pytest.mark.parametrize(("mode", "agent"), [(Mode.DIRECT, 7554), (Mode.NAT, 0)])
+async def test_the_kernel_moves_the_packets(mode: Mode, agent: int) -> None:
+    parts, kernel = kernel_parts(mode)
     async with ScriptedServer() as server, to(server, parts=parts) as rig:
-        rig.engine.pools["media"].servers[0].endpoint = (2, ("127.0.0.1", server.port))
-        server.says[b"SETUP"] = lambda request: reply(
-            request,
-            200,
-            "Session: 1",
-            "Transport: RTP/AVP;client_port=5000-5001;source=127.0.0.1;server_port=6000-6001",
-        )
+        server.says[b"SETUP"] = lambda request: reply(request, 200, "Session: 1", SAID)
         async with await rig.client() as client:
             said = await client.ask("SETUP", "rtsp://h/film", UDP)
+            assert kernel.sockets == ["127.0.0.1"]
             assert server.requests[0].get(b"transport") == UDP.partition(" ")[2].encode()
-            assert b"source=127.0.0.1;server_port=6000-6001" in (said.get(b"transport") or b"")
+            assert said.get(b"transport") == SAID.partition(" ")[2].encode()
+            session = (said.get(b"session") or b"").decode()
+            await client.ask("PLAY", "rtsp://h/film", f"Session: {session}")
+            await rig.until(lambda: len(kernel.latched) == 2)
+            assert kernel.latched == [
+                FlowPath("127.0.0.1", 5000, "127.0.0.1", 6000, agent),
+                FlowPath("127.0.0.1", 5001, "127.0.0.1", 6001, agent),
+            ]
+            assert not rig.office.tcp_only.holds("127.0.0.1")
+
+
+async def test_a_player_that_the_kernel_does_not_hear_is_told_461() -> None:
+    parts, kernel = kernel_parts(Mode.NAT)
+    kernel.heard = "silent"
+    async with ScriptedServer() as server, to(server, parts=parts, rtsp={"silent_s": 0.1}) as rig:
+        async with await rig.client() as client:
+            session = await client.set_up(UDP)
+            await client.ask("PLAY", "rtsp://h/film", f"Session: {session}")
+            await rig.until(lambda: rig.office.tcp_only.holds("127.0.0.1"))
+            assert (await client.ask("SETUP", "rtsp://h/film/2", UDP)).status == 461
+
+
+async def test_without_the_players_address_there_is_no_udp() -> None:
+    parts, kernel = kernel_parts(Mode.DIRECT)
+    kernel.refusal = MediaRefused("no")
+    async with ScriptedServer() as server, to(server, parts=parts) as rig:
+        async with await rig.client() as client:
+            assert (await client.ask("SETUP", "rtsp://h/film", UDP)).status == 461
+            assert (await client.ask("SETUP", "rtsp://h/film", TCP)).status == 200
+
+
+async def test_a_proxy_header_tells_the_players_address() -> None:
+    parts, kernel = kernel_parts(Mode.NAT)
+    async with ScriptedServer() as server, to(server, parts=parts, send_proxy=1) as rig:
+        async with await rig.client() as client:
+            client.request("OPTIONS")
+            await rig.until(lambda: server.connections)
+        assert not kernel.sockets
 
 
 async def test_a_pool_without_udp() -> None:

@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from l7lb.errors import RelayRefused
+from l7lb.errors import MediaRefused, RelayRefused
 from l7lb.media.control.office import Office, Parts
 from l7lb.media.control.plug import RtspPlug
 from l7lb.media.modes import Known, choose
-from l7lb.media.ports import Choice, RelayAsk, RelayPeers, RelayStream
+from l7lb.media.ports import Choice, FlowPath, RelayAsk, RelayPeers, RelayStream
 from l7lb.model import Address, ClusterSpec, ListenSpec, PoolSpec, ServerSpec, ServiceSpec
 from l7lb.model_media import Mode, RtspOptions
 from l7lb_protocols.rtsp.message import Request, Response
@@ -232,6 +232,28 @@ class WordRelays:
 
     async def close(self, session: str, stream: int = -1) -> None:
         self.closed.append((session, stream))
+
+
+class WordKernel:
+    """`l7lb.media.ports.Kernel` that has no rights and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.sockets: list[str] = []
+        self.latched: list[FlowPath] = []
+        self.heard = "as-named"
+        self.refusal: MediaRefused | None = None
+
+    async def transparent_socket(self, source: str) -> socket.socket:
+        if self.refusal is not None:
+            raise self.refusal
+        self.sockets.append(source)
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock.bind((source, 0))
+        return sock
+
+    async def latch(self, path: FlowPath, timeout_s: int) -> str:
+        self.latched.append(path)
+        return self.heard
 
 
 class WordModes:
