@@ -6,16 +6,19 @@ Owns when they run. Knows nothing of sessions.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from l7lb.director.events import Events
 from l7lb.director.media_kernel import Found, KernelDesk
+from l7lb.director.media_ways import NO_RELAY, NOT_ASKED
 from l7lb.director.paths import private_directory, state_path
 from l7lb.errors import RelayAway
+from l7lb.media.modes import choose
 from l7lb.media.relay.process import RelayProcess
 from l7lb.media.relay.spec import RelaySpec
-from l7lb.model import ClusterSpec, DirectorSpec, PoolSpec
+from l7lb.model import ClusterSpec, DirectorSpec, ServiceSpec
 from l7lb.model_media import Mode
 
 FOLDER = "media"
@@ -27,20 +30,16 @@ def relay_path(spec: DirectorSpec) -> Path:
     return state_path(spec) / FOLDER / RELAY_SOCKET
 
 
-def media_pools(spec: ClusterSpec) -> Iterator[PoolSpec]:
-    """Those that RTSP services use, each once."""
-    names = {
-        name
-        for service in spec.services.values()
-        if service.protocol == "rtsp"
-        for route in service.routes
-        for name, _ in route.pools
-    }
-    return (spec.pools[name] for name in sorted(names))
+def pool_names(service: ServiceSpec) -> list[str]:
+    """Those that an RTSP service uses, each once; others have no media."""
+    if service.protocol != "rtsp":
+        return []
+    return list(dict.fromkeys(name for route in service.routes for name, _ in route.pools))
 
 
 def wants_relay(spec: ClusterSpec) -> bool:
-    return any(Mode.RELAY in pool.media.modes for pool in media_pools(spec))
+    names = {name for service in spec.services.values() for name in pool_names(service)}
+    return any(Mode.RELAY in spec.pools[name].media.modes for name in names)
 
 
 class MediaProcesses:
@@ -80,14 +79,29 @@ class MediaProcesses:
     def _note(self, event: str, level: int, fields: dict[str, object]) -> None:
         self._events.emit(event, level, **fields)
 
-    def view(self) -> dict[str, object] | None:
-        """JSON; None: not in use."""
-        relay, kernel = self._relay, self._kernel.view()
-        if relay is None and kernel is None:
+    def view(self, spec: ClusterSpec) -> dict[str, object] | None:
+        """JSON; None: not in use. `modes`: how media goes for each server, and why not better."""
+        if not spec.has_media:
             return None
+        relay = self._relay
         runs = relay is not None and relay.runs.is_set()
         pid, starts = (relay.pid, relay.starts) if relay is not None else (None, 0)
-        return {"relay": {"runs": runs, "pid": pid, "starts": starts}, "kernel": kernel}
+        return {
+            "relay": {"runs": runs, "pid": pid, "starts": starts},
+            "kernel": self._kernel.view(),
+            "modes": self._modes(spec, "" if runs else NO_RELAY),
+        }
+
+    def _modes(self, spec: ClusterSpec, relay: str) -> dict[str, str]:
+        found = {}
+        for service in spec.services.values():
+            for name in pool_names(service):
+                modes = [mode.value for mode in spec.pools[name].media.modes]
+                for server in spec.pools[name].servers:
+                    known = self.found.get((service.name, name, server.name), NOT_ASKED)
+                    words = choose(modes, replace(known, relay=relay)).words()
+                    found[f"{service.name}/{name}/{server.name}"] = words
+        return found
 
     async def close(self) -> None:
         """After everybody who uses it."""

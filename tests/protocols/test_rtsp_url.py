@@ -15,6 +15,7 @@ GOOD = {
     b"rtsp://h": Target(b"h", b"h", b"/", b""),
     b"RTSP://h:8554/": Target(b"h", b"h:8554", b"/", b""),
     b"rtsps://[2001:DB8::1]:322/x": Target(b"[2001:db8::1]", b"[2001:DB8::1]:322", b"/x", b""),
+    b"rtsp://fd71:1::10:554/x": Target(b"fd71:1::10:554", b"fd71:1::10:554", b"/x", b""),
     b"rtspu://h/%41": Target(b"h", b"h", b"/A", b""),
     b"rtsp://user:pass@h/a": Target(b"h", b"h", b"/a", b""),
     b"rtsp://h/caf\xc3\xa9": Target(b"h", b"h", b"/caf\xc3\xa9", b""),

@@ -13,9 +13,12 @@ from l7lb_protocols.http.path import normalise
 from l7lb_protocols.rtsp.errors import RtspRefusal
 
 URL = re.compile(
-    rb"(?i:rtsp[us]?)://(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(:[0-9]{1,5})?"
+    rb"(?i:rtsp[us]?)://(?:[^/?#@]*@)?"
+    rb"(?:(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(:[0-9]{1,5})?"
+    rb"|([0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]{0,45}))"
     rb"(/[^?#]*)?(\?[^#]*)?"
 )
+"""aiortsp writes IPv6 addresses without brackets; then nobody can tell the port, or needs to."""
 
 
 class Target(NamedTuple):
@@ -38,7 +41,8 @@ def read(target: bytes) -> Target:
     match = URL.fullmatch(target)
     if match is None:
         raise RtspRefusal(400, "the request URI is no RTSP URL", "RFC 2326 §3.2")
-    host, port, path, query = match[1], match[2] or b"", match[3] or b"/", match[4] or b""
+    host, port = match[1] or match[3], match[2] or b""
+    path, query = match[4] or b"/", match[5] or b""
     try:
         path = normalise(path)
     except HttpRefusal as refusal:
