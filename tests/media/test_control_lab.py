@@ -68,7 +68,8 @@ def test_each_mode_is_found_and_plays(version: int, mode: str, tmp_path: Path) -
         assert sent >= FRAMES if mode != "direct" else sent < FRAMES
         stop(player.process)
         gstreamer(here.lab["client"], url_of(version))
-        aiortsp(here.lab["client"], url_of(version))
+        if version == 4:  # aiortsp binds no IPv6 for UDP
+            aiortsp(here.lab["client"], url_of(version))
         gstreamer(here.lab["client"], url_of(version), "tcp")
         sources = {line["source"] for line in here.log()}
         assert sources == {front("client", version)}
