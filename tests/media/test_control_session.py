@@ -103,46 +103,6 @@ async def test_a_server_may_answer_out_of_order() -> None:
         assert (await client.answer()).cseq == 3
 
 
-async def test_the_server_asks_the_client() -> None:
-    async with ScriptedServer() as server, to(server) as rig, await rig.client() as client:
-        session = await client.set_up()
-        server.send(
-            b"ANNOUNCE rtsp://h/film RTSP/1.0\r\nCSeq: 77\r\nSession: s123\r\n"
-            b"Content-Length: 3\r\n\r\nv=0"
-        )
-        asked = await client.event()
-        assert isinstance(asked, Request)
-        assert (asked.method, asked.body) == (b"ANNOUNCE", b"v=0")
-        assert asked.get(b"session") == session.encode()
-        client.send(f"RTSP/1.0 200 OK\r\nCSeq: 77\r\nSession: {session}\r\n\r\n".encode())
-        await rig.until(lambda: server.answers)
-        assert server.answers[0].get(b"session") == b"s123"
-
-
-@pytest.mark.parametrize(
-    ("asked", "status"),
-    [
-        (b"PLAY rtsp://h/film RTSP/1.0\r\nCSeq: 5\r\n\r\n", 501),
-        (b"REDIRECT rtsp://h/film RTSP/1.0\r\nCSeq: 5\r\nSession: unknown\r\n\r\n", 454),
-    ],
-)
-async def test_what_a_server_may_not_ask(asked: bytes, status: int) -> None:
-    async with ScriptedServer() as server, to(server) as rig, await rig.client() as client:
-        await client.ask("OPTIONS")
-        server.send(asked)
-        await rig.until(lambda: server.answers)
-        assert server.answers[0].status == status
-
-
-async def test_answers_that_nobody_asked_for_are_dropped() -> None:
-    async with ScriptedServer() as server, to(server) as rig, await rig.client() as client:
-        await client.ask("OPTIONS")
-        client.send(b"RTSP/1.0 200 OK\r\nCSeq: 99\r\n\r\n")
-        server.send(b"RTSP/1.0 200 OK\r\nCSeq: 99\r\n\r\n")
-        assert (await client.ask("OPTIONS")).status == 200
-        assert not server.answers
-
-
 # --------------------------------------------------------------------------- pins
 
 
