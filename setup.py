@@ -22,6 +22,7 @@ SCANNERS = [
     "protocols/l7lb_protocols/http/scanner.py",
     "protocols/l7lb_protocols/http/chunked.py",
     "protocols/l7lb_protocols/http/query.py",
+    "protocols/l7lb_protocols/rtsp/frames.py",
     "l7lb/routing/table.py",
     "l7lb/pool/shared.py",
 ]

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7lb_protocols.rtsp.errors import RtspRefusal
+from l7lb_protocols.rtsp.frames import run_end
 from l7lb_protocols.rtsp.message import Request, Response, request, response
-from l7lb_protocols.rtsp.reader import Frames, Limits, Reader, parse, run_end
+from l7lb_protocols.rtsp.reader import Frames, Limits, Reader, parse
 from support.rtsp_rules import bytewise, check, check_stream, seen
 from support.rtsp_seeds import STREAMS, TRANSPORTS, wire
 

@@ -11,8 +11,6 @@ import re
 VERSION = b"RTSP/1.0"
 FRAME = 0x24
 """`$`: an interleaved frame begins (RFC 2326 §10.12)."""
-FRAME_HEAD_BYTES = 4
-"""`$`, channel, length of 16 bits."""
 
 FROM_CLIENT = frozenset(
     (

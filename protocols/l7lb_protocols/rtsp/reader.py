@@ -9,13 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from l7lb_protocols.rtsp.errors import RtspRefusal
-from l7lb_protocols.rtsp.grammar import (
-    DIGITS,
-    FRAME,
-    FRAME_HEAD_BYTES,
-    REQUEST_LINE,
-    STATUS_LINE,
-)
+from l7lb_protocols.rtsp.frames import run_end
+from l7lb_protocols.rtsp.grammar import DIGITS, FRAME, REQUEST_LINE, STATUS_LINE
 from l7lb_protocols.rtsp.message import Message, Request, Response, places
 
 BLANK = b"\r\n\r\n"
@@ -178,17 +173,6 @@ class Reader:
         begin = data[at : at + 64] if line < 0 else data[at : min(at + 64, line)]
         if any(octet < 0x20 and octet != CR for octet in begin):
             raise RtspRefusal(400, "this is no RTSP", "RFC 2326 §6")
-
-
-def run_end(data: bytes, at: int) -> int:
-    """Where the run of frames that begins at `at` ends: beyond the data when the last frame does.
-
-    Whatever of a frame's own four bytes is missing stays for later.
-    """
-    size = len(data)
-    while at + FRAME_HEAD_BYTES <= size and data[at] == FRAME:
-        at += FRAME_HEAD_BYTES + (data[at + 2] << 8 | data[at + 3])
-    return at
 
 
 def parse(head: bytes, limits: Limits | None = None) -> Message:
