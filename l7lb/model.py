@@ -12,8 +12,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from l7lb.model_directory import DirectorySpec
-from l7lb.model_http import HttpOptions
-from l7lb.model_mail import MAIL_PROTOCOLS, LoginOptions, ServerLoginSpec, SmtpOptions
+from l7lb.model_failures import OutlierSpec, RetrySpec
+from l7lb.model_http import FixedReply, HeaderEdits, HttpOptions, Redirect
+from l7lb.model_mail import (
+    MAIL_PROTOCOLS,
+    LoginOptions,
+    ServerLoginSpec,
+    SmtpLoginSpec,
+    SmtpOptions,
+)
 from l7lb.model_media import DirectorMediaSpec, MediaSpec, RtspOptions
 from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
@@ -87,7 +94,19 @@ class CheckKind(StrEnum):
     HTTP = "http"
     ICMP = "icmp"
     RTSP = "rtsp"
+    IMAP = "imap"
+    POP3 = "pop3"
+    SMTP = "smtp"
+    LMTP = "lmtp"
     NONE = "none"
+
+    @property
+    def is_greeting(self) -> bool:
+        """The server speaks first; the kind is named like the server's port for it."""
+        return self in GREETINGS
+
+
+GREETINGS = frozenset({CheckKind.IMAP, CheckKind.POP3, CheckKind.SMTP, CheckKind.LMTP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +130,8 @@ class CheckSpec:
     body: re.Pattern[bytes] | None = None
     body_limit_bytes: int = 65536
     tls: ServerTls | None = None
+    send_proxy: int = 0
+    """PROXY header before a greeting, as in `PoolSpec`."""
 
 
 class SchedulerKind(StrEnum):
@@ -193,33 +214,6 @@ class PersistenceSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class OutlierSpec:
-    """Passive marks from real traffic."""
-
-    consecutive_errors: int = 5
-    """Gateway-type failures (connect, reset, 502, 503, 504) in a row; 0: off."""
-    consecutive_connect_errors: int = 2
-    """Failed connects in a row; 0: off."""
-    latency_factor: float = 0.0
-    """Eject when the mean time to first byte is over this many times the pool's median; 0: off."""
-    ejection_s: float = 10.0
-    """First ejection; doubles each time up to `max_ejection_s`."""
-    max_ejection_s: float = 300.0
-    max_ejected: float = 0.5
-    """Share of the pool that may be ejected at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetrySpec:
-    attempts: int = 2
-    """Tries on another server after the first."""
-    budget: float = 0.2
-    """Retries per request, over the last ten seconds."""
-    minimum: int = 100
-    """Retries in ten seconds that are always allowed."""
-
-
-@dataclass(frozen=True, slots=True)
 class Timeouts:
     """One limit for each phase; every one is finite."""
 
@@ -268,7 +262,10 @@ class PoolSpec:
     max_idle: int = 64
     """Idle server connections kept for each server and worker."""
     login: ServerLoginSpec | None = None
-    """Mail: who logs in there."""
+    """IMAP and POP3: who logs in there."""
+    smtp_login: SmtpLoginSpec | None = None
+    takeover_s: float = 0.0
+    """Mail: an account whose server is down waits so long for another one."""
     media: MediaSpec = MediaSpec()
 
 
@@ -305,7 +302,8 @@ class PathMatch:
 
 @dataclass(frozen=True, slots=True)
 class ValueMatch:
-    """A header, query argument or cookie: equal to `value`, full match of `pattern`, or there."""
+    """A header, query argument, cookie or attribute: equal to `value`, full match of `pattern`, or
+    there."""
 
     name: bytes
     value: bytes | None = None
@@ -330,32 +328,8 @@ class MatchSpec:
     """Verified client certificate names, with `*` as in `fnmatch`."""
     accounts: tuple[bytes, ...] = ()
     recipients: tuple[bytes, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderEdits:
-    """Applied in the order remove, set, add."""
-
-    remove: tuple[bytes, ...] = ()
-    set: tuple[tuple[bytes, bytes], ...] = ()
-    add: tuple[tuple[bytes, bytes], ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.remove or self.set or self.add)
-
-
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    to: bytes
-    """Template: {1} {2} … captures, {host} {path} {query}."""
-    status: int = 308
-
-
-@dataclass(frozen=True, slots=True)
-class FixedReply:
-    status: int
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    body: bytes = b""
+    attributes: tuple[ValueMatch, ...] = ()
+    """Of the account; names in lower case. One value that fits is enough."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,6 @@ from l7lb.config.units import format_duration, format_share, format_size
 from l7lb.model import (
     ClusterSpec,
     DirectorSpec,
-    FixedReply,
-    HeaderEdits,
     ListenSpec,
     ListenTls,
     MatchSpec,
@@ -32,7 +30,7 @@ from l7lb.model import (
     Timeouts,
     ValueMatch,
 )
-from l7lb.model_http import HttpOptions
+from l7lb.model_http import FixedReply, HeaderEdits, HttpOptions
 
 ROUTE_TIMEOUTS = (
     "body_idle",
@@ -190,6 +188,7 @@ def _conditions(match: MatchSpec) -> dict[str, Plain]:
         "tls_name": _texts(match.tls_names),
         "account": _texts(match.accounts),
         "recipient": _texts(match.recipients),
+        "attribute": _values(match.attributes),
     }
     return {key: value for key, value in found.items() if value}
 

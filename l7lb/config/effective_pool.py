@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7lb.config.effective_mail import server_login_tree
+from l7lb.config.effective_mail import server_login_tree, smtp_login_tree
 from l7lb.config.effective_media import media_tree, range_text
 from l7lb.config.nodes import Plain
 from l7lb.config.units import format_duration, format_share, format_size
@@ -11,16 +11,15 @@ from l7lb.model import (
     CheckSpec,
     KeyKind,
     KeySpec,
-    OutlierSpec,
     PersistenceKind,
     PersistenceSpec,
     PoolSpec,
-    RetrySpec,
     SchedulerKind,
     SchedulerSpec,
     ServerSpec,
     ServerTls,
 )
+from l7lb.model_failures import OutlierSpec, RetrySpec
 from l7lb.model_media import MediaSpec
 
 SEND_PROXY = ("none", "v1", "v2")
@@ -46,7 +45,9 @@ def pool_tree(spec: PoolSpec) -> dict[str, Plain]:
         "reuse": spec.reuse,
         "max_idle": spec.max_idle,
         **({"media": media_tree(spec.media)} if _is_media(spec) else {}),
+        **({"takeover": format_duration(spec.takeover_s)} if spec.takeover_s else {}),
         **({"login": server_login_tree(spec.login)} if spec.login else {}),
+        **({"smtp_login": smtp_login_tree(spec.smtp_login)} if spec.smtp_login else {}),
     }
 
 
@@ -135,10 +136,12 @@ def _check(spec: CheckSpec) -> dict[str, Plain]:
     }
     if spec.port is not None:
         found["port"] = spec.port
+    if kind is CheckKind.HTTP:
+        return found | _http_check(spec)
     if kind is CheckKind.RTSP:
         taken = {"status", "tls", "host"}
         return found | {key: value for key, value in _http_check(spec).items() if key in taken}
-    return found | (_http_check(spec) if kind is CheckKind.HTTP else {})
+    return found | ({"tls": _tls(spec.tls)} if kind.is_greeting else {})
 
 
 def _http_check(spec: CheckSpec) -> dict[str, Plain]:

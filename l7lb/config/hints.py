@@ -9,7 +9,6 @@ LIST_LIMIT = 40
 
 LATER_KEYS = {
     "Cluster": frozenset({"balancer", "monitor", "alerts"}),
-    "Check": frozenset({"smtp", "pop3", "imap", "lmtp"}),
 }
 """Keys of the rules file that other versions know, by section."""
 LATER_PROTOCOLS = frozenset({"lmtp"})

@@ -15,6 +15,7 @@ from l7lb.config.units import parse_duration, parse_size, shown
 Expand = Callable[[object], object]
 
 NONE = ("none", "off", False)
+CHECKS = ("tcp", "http", "icmp", "rtsp", "imap", "pop3", "smtp", "lmtp", "none")
 
 
 def listed(value: object) -> object:
@@ -75,8 +76,7 @@ def persistence(value: object) -> object:
 def check(value: object) -> object:
     if value is False or value == "off":
         return {"none": True}
-    known = ("tcp", "http", "icmp", "rtsp", "none")
-    return word("check", known, ("smtp", "pop3", "imap", "lmtp"))(value)
+    return word("check", CHECKS)(value)
 
 
 def http_path(value: object) -> object:
@@ -157,6 +157,12 @@ def secret(value: object) -> object:
             "a secret never stands in the rules file", "write {file: PATH} or {env: NAME}"
         )
     return value
+
+
+def smtp_login(value: object) -> object:
+    if isinstance(value, str) and value != "client":
+        raise Refusal(f"unknown login {shown(value)}", nearest(value, ("client",)))
+    return {} if value == "client" else value
 
 
 def start_tls(value: object) -> object:

@@ -51,6 +51,8 @@ from l7lb.pool.server import ServerUpdate
 from l7lb.pool.shared import SharedCounters
 
 QUEUE_LIMIT_BYTES = 16 << 20
+COLLECTED_EVERY = (10_000, 20, 50)
+"""Objects between two looks for cycles: sessions make few, and each look costs all that live."""
 FAREWELL_S = 2.0
 """For the last message to leave."""
 
@@ -117,7 +119,7 @@ class Worker:
         plugs: dict[str, Plug] = {}
         env = EngineEnvironment(counters, self._report, setup.secret, setup.workers, plugs)
         self._engine = Engine(self._loop, env)
-        self._mail = MailRoom(self._engine, plugs, setup.secret)
+        self._mail = MailRoom(self._engine, plugs, setup.secret, setup.slot)
         self._media = MediaRoom(self._engine, plugs, setup.secret)
         try:
             self._put_in_place(setup.spec, setup.indices)
@@ -160,6 +162,7 @@ class Worker:
             self._update(name, update)
         gc.unfreeze()
         gc.collect()
+        gc.set_threshold(*COLLECTED_EVERY)
         gc.freeze()  # specifications and tables live long: keep later collections short
         self._send(Ready(generation))
 

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from l7lb.errors import MigrationRefused
 from l7lb.mail.migration.record import RECORDS, Record, decoded
+from l7lb.model import PoolSpec
 from l7lb_storage import ABSENT, Changed, Item, Reset, StorageError, Store
 
 ASSIGNED = "mail/assigned/"
@@ -35,6 +36,9 @@ class Servers(Protocol):
     """What is asked of a pool."""
 
     name: str
+
+    @property
+    def spec(self) -> PoolSpec: ...
 
     def keeps(self, name: str) -> bool: ...
     def propose(self, account: bytes) -> str | None: ...
@@ -122,16 +126,27 @@ class Assignments:
     Works on without the store, by what it knows and by rendezvous, and says so in `is_blind`.
     """
 
-    def __init__(self, on_change: Callable[[Key, Assignment | None], None]) -> None:
+    def __init__(
+        self,
+        on_change: Callable[[Key, Assignment], None],
+        on_mark: Callable[[str, int | None], None],
+    ) -> None:
+        """`on_mark`: an account moves, by the mark of this revision; None: no more."""
         self._on_change = on_change
+        self._on_mark = on_mark
         self._known: dict[Key, tuple[Assignment, int]] = {}
-        self._moving: set[str] = set()
+        self._moving: dict[str, int] = {}
+        """Accounts, and the revisions of their marks."""
         self._migrated: dict[str, Record] = {}
         """What is remembered of the directory may still name the server before."""
         self._moved = asyncio.Event()
         """Set anew whenever a mark has gone."""
         self._store: Store | None = None
+        self._heard = asyncio.Event()
+        """The store has said once what there is."""
         self.is_blind = True
+        self.turns = 0
+        """How many accounts have moved since the start."""
 
     def __len__(self) -> int:
         return len(self._known)
@@ -140,7 +155,21 @@ class Assignments:
         found = self._known.get(key)
         return None if found is None else found[0]
 
+    def has_left(self, account: str, server: str, turn: int) -> bool:
+        """Does its mail leave this server, or has it left it since `turns` was this?"""
+        if account in self._moving:
+            return True
+        record = self._migrated.get(account) if turn != self.turns else None
+        return record is not None and record.home(server) != server
+
     # ------------------------------------------------------------------ asking
+
+    async def first_word(self, limit_s: float) -> None:
+        """Wait for what the store says at the start of this process, but not longer than this."""
+        if not self._heard.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit_s):
+                    await self._heard.wait()
 
     async def of(self, account: str, pool: Servers, home: str | None) -> Assignment | None:
         """The account's record in this pool, new if need be. Its server may be away; None: there
@@ -149,11 +178,10 @@ class Assignments:
         `home`: the server that the directory names; no other will do then.
         """
         key = (pool.name, account)
-        if account in self._migrated:
-            home = self._migrated[account].home(home)
-        known = self.known(key)
-        if known is not None and self._holds(known, pool, home):
-            return known
+        found = self.agreed(key, pool, home)
+        if found is not None:
+            return found
+        home = self._home(account, home)
         proposed = home or pool.propose(account.encode())
         wanted = None if proposed is None else Assignment(proposed, kicks=UNKNOWN)
         store = self._store
@@ -165,6 +193,36 @@ class Assignments:
             self._blind(error)
             return wanted
 
+    async def at_rest(
+        self, account: str, pool: Servers, home: str | None, limit_s: float
+    ) -> Assignment | None:
+        """As `of`, once the account does not move. None, too, when it does after `limit_s`."""
+        key, end_s = (pool.name, account), time.monotonic() + limit_s
+        while await self.settle_moves(key, max(end_s - time.monotonic(), 0.0)):
+            turn = self.turns
+            found = await self.of(account, pool, home)
+            if found is None:
+                return None
+            if not self.moves(key) and not self.has_left(account, found.server, turn):
+                return found
+        return None
+
+    def agreed(self, key: Key, pool: Servers, home: str | None) -> Assignment | None:
+        """What `of` says without asking the store; None: it must ask.
+
+        Where the directory names a server all know it without a record (see `record`).
+        """
+        home = self._home(key[1], home)
+        known = self.known(key)
+        if known is not None:
+            return known if self._holds(known, pool, home) else None
+        return None if home is None or self._store is None else Assignment(home)
+
+    def _home(self, account: str, home: str | None) -> str | None:
+        """The directory's word, unless that is older than a migration."""
+        migrated = self._migrated.get(account)
+        return home if migrated is None else migrated.home(home)
+
     async def _settled(
         self, store: Store, key: Key, pool: Servers, home: str | None
     ) -> Assignment | None:
@@ -174,13 +232,24 @@ class Assignments:
             server = home or pool.propose(key[1].encode())
             if server is None:
                 return present
-            kicks = 0 if present is None else present.kicks + 1
-            return Assignment(server, 0.0, kicks)
+            if present is None:
+                return Assignment(server)
+            hold_s = 0.0 if home is not None else pool.spec.takeover_s
+            return Assignment(server, time.time() + hold_s if hold_s else 0.0, present.kicks + 1)
 
         found = await change(store, key, edit, is_new=key not in self._known)
         if found is not None:
             self._known[key] = (found, 0)  # the watch soon says which revision
         return found
+
+    async def record(self, key: Key, server: str) -> None:
+        """For a session that came in without a record: so that others see it, and it can be
+        kicked. A record that is there stays. Raises StorageError."""
+        if key in self._known:
+            return
+        if self._store is None:
+            raise StorageError("the store is away")
+        await change(self._store, key, lambda at: at or Assignment(server), is_new=True)
 
     @staticmethod
     def _holds(present: Assignment, pool: Servers, home: str | None) -> bool:
@@ -188,10 +257,14 @@ class Assignments:
             return present.server == home
         return pool.keeps(present.server)
 
+    def moves(self, key: Key) -> bool:
+        """Does the account move now? Then `settle_moves` waits."""
+        known = self.known(key)
+        return key[1] in self._moving or (known is not None and known.hold_until_s > time.time())
+
     async def settle_moves(self, key: Key, limit_s: float) -> bool:
         """Wait while the account moves. False: it still does after `limit_s`."""
-        known = self.known(key)
-        if key[1] not in self._moving and (known is None or known.hold_until_s <= time.time()):
+        if not self.moves(key):
             return True
         try:
             async with asyncio.timeout(limit_s):
@@ -243,18 +316,18 @@ class Assignments:
         there = {item.key for item in items}
         for gone in [key for key in self._known if store_key(*key) not in there]:
             self._forget(gone)
-        self._moving = {name.removeprefix(MOVING) for name in there if name.startswith(MOVING)}
+        for account in [each for each in self._moving if MOVING + each not in there]:
+            self._unmark(account)
         self._migrated.clear()
-        self._wake()
         for item in items:
             self._take(item)
+        self._heard.set()
 
     def _changed(self, event: Changed) -> None:
         if event.item is not None:
             self._take(event.item)
         elif event.key.startswith(MOVING):
-            self._moving.discard(event.key.removeprefix(MOVING))
-            self._wake()
+            self._unmark(event.key.removeprefix(MOVING))
         else:
             self._migrated.pop(event.key.removeprefix(RECORDS), None)
             self._forget(_key(event.key))
@@ -262,9 +335,8 @@ class Assignments:
     def _take(self, item: Item) -> None:
         if item.key.startswith(MOVING):
             account = item.key.removeprefix(MOVING)
-            self._moving.add(account)
-            for moving in [key for key in self._known if key[1] == account]:
-                self._on_change(moving, None)
+            self._moving[account] = item.revision
+            self._on_mark(account, item.revision)
             return
         if item.key.startswith(RECORDS):
             self._learn(item)
@@ -283,7 +355,10 @@ class Assignments:
         if key is not None:
             self._known.pop(key, None)
 
-    def _wake(self) -> None:
+    def _unmark(self, account: str) -> None:
+        self._moving.pop(account, None)
+        self.turns += 1
+        self._on_mark(account, None)
         self._moved.set()
         self._moved = asyncio.Event()
 

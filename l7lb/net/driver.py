@@ -7,6 +7,7 @@ moves the bytes. It knows no protocol.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -149,9 +150,10 @@ class Driver(Flow):
 
     def begin_exchange(self) -> Service:
         """For a session with server connections of its own (`leg`): start the exchange's clock
-        and limits without a decision; returns the rules as they are now."""
+        and limits without a decision; returns the rules as they are now. The limits are those of
+        the last decision's route, if there was one."""
         self.service = service = self.service.latest.service
-        self._limits = service.limits
+        self._limits = service.limits if self._plan is None else self._plan.limits
         self._started = self._poller.now_s
         return service
 
@@ -298,6 +300,18 @@ class Driver(Flow):
             if outcome == OUTCOME_TIMEOUT:
                 self._counters.count(slot.server.index, TIMEOUTS)
             slot.release(OUTCOMES[outcome])
+
+    def part(self, ended: Callable[[], None]) -> bool:
+        """Before `release`: end our side of the server's connection and let it go; `ended` is
+        called when the server has ended its own. False: there is nothing to wait for."""
+        self._stop_relays()
+        stream = self.server
+        if stream is None or stream.closed or stream.at_eof:
+            return False
+        self.server = None
+        self._let_client_go()
+        self.host.part(stream, ended)
+        return True
 
     def _idle_s(self) -> float:
         return self._plan.server_idle_s if self._plan is not None else 0.0

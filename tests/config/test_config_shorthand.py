@@ -17,6 +17,7 @@ SIZE = shorthand.keyed("size", int)
 LONG = {"any": "mapping"}
 QUIET = {"consecutive_errors": 0, "consecutive_connect_errors": 0, "latency_factor": 0}
 WORKERS = "auto, or from 1 to 1024"
+CHECKS = "known: tcp, http, icmp, rtsp, imap, pop3, smtp, lmtp, none"
 NO_SECRET = ("a secret never stands in the rules file", "write {file: PATH} or {env: NAME}")
 READERS = [
     shorthand.listed_or_none,
@@ -136,8 +137,12 @@ def test_values(read: Callable[[object], object], value: object, found: object) 
             "unknown persistence 'x'",
             "known: source, account, published",
         ),
-        (shorthand.check, "smtp", "check 'smtp' is not supported by this version", ""),
-        (shorthand.check, "x", "unknown check 'x'", "known: tcp, http, icmp, rtsp, none"),
+        (
+            shorthand.check,
+            "x",
+            "unknown check 'x'",
+            CHECKS,
+        ),
         (shorthand.value_match, 1, "1 is not text", 'in quotes it is: "1"'),
         (shorthand.value_match, False, "false is not text", 'in quotes it is: "false"'),
         (shorthand.send_proxy, 1, "1 is not a PROXY protocol version", "v1, v2 or none"),

@@ -12,7 +12,9 @@ from l7lb.mail.smtp.carriers import Sending
 from l7lb.mail.smtp.desk import Desk, host_name, is_within, server_settings
 from l7lb.mail.smtp.office import SmtpOffice
 from l7lb.mail.smtp.recipients import NO_ROUTE, NO_SERVER, UNKNOWN, Client, Finder, Refused, Target
-from l7lb.model import FixedReply, MatchSpec, RetrySpec
+from l7lb.model import MatchSpec
+from l7lb.model_failures import RetrySpec
+from l7lb.model_http import FixedReply
 from l7lb.model_mail import Auth, LoginOptions, SmtpOptions
 from l7lb.net.service import Service
 from l7lb_protocols.smtp.address import Address
@@ -46,6 +48,13 @@ async def test_facts_of_a_known_recipient() -> None:
         assert target.key == ("mail", b"m1")
         office: SmtpOffice = rig.office
         assert office.random() < 1
+
+
+async def test_attributes_of_the_recipient_are_facts() -> None:
+    async with MailRig([MailServer()], {ALICE_TEXT: "m1"}) as rig:
+        account = Account(ALICE_TEXT, server="m1", attributes={"room": ("7",)})
+        rig.office.directory.accounts[ALICE_TEXT] = account
+        assert (await find(rig)).facts.attribute(b"room") == (b"7",)
 
 
 async def test_unknown_recipients_and_who_logged_in() -> None:
