@@ -1,0 +1,1 @@
+"""What media needs beyond its protocol: control, modes of its packets, files that are hot."""
