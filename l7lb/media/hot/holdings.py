@@ -118,6 +118,10 @@ class Holdings:
     def list_port(self, name: str) -> int:
         return self._nodes[name].said.list_port
 
+    def is_heard(self, servers: Sequence[str], now_s: float) -> bool:
+        """Whether anything is known of any of these."""
+        return any(self._fresh(name, now_s) is not None for name in servers)
+
     def note(self, server: str, now_s: float) -> None:
         """A client was sent there just now."""
         self._noted.setdefault(server, deque(maxlen=10_000)).append(now_s)

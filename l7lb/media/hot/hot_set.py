@@ -94,8 +94,19 @@ class HotSet:
         if size is not None:
             self.residency.admit(name, size)
 
+    def resized(self, name: str, size: int) -> None:
+        """What is being copied has another size than it was ordered with."""
+        if name in self._coming:
+            self._coming[name] = size
+
+    def excess(self, limit_bytes: int, is_held: Callable[[str], bool]) -> list[str]:
+        """Whom to evict when less may be used than is."""
+        over = self.bytes > limit_bytes
+        coming = sum(self._coming.values())
+        return self.residency.room(0, is_held, max(0, limit_bytes - coming)) or [] if over else []
+
     def failed(self, name: str) -> None:
-        """The copy was not made; the next access may wish again."""
+        """The copy was not made; the next access may wish again. Nothing after `copied`."""
         self._coming.pop(name, None)
 
     def found(self, name: str, size: int) -> None:

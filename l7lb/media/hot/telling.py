@@ -29,10 +29,10 @@ class State:
 class Teller:
     """`epoch` is greater than that of any earlier life of this node."""
 
-    def __init__(self, node: str, epoch: int, list_port: int, secret: bytes) -> None:
+    def __init__(self, node: str, epoch: int, secret: bytes, list_port: int = 0) -> None:
         self._node = node
         self._epoch = epoch
-        self._list_port = list_port
+        self.list_port = list_port
         self._secret = secret
         self._sequence = 0
         self._announced: set[int] = set()
@@ -71,7 +71,7 @@ class Teller:
             state.free_bytes,
             len(self._announced),
             combined(self._announced),
-            self._list_port,
+            self.list_port,
             added,
             evicted,
         )

@@ -24,7 +24,7 @@ class Agent:
     """What one node says."""
 
     def __init__(self, node: str = "m1", epoch: int = 1) -> None:
-        self.teller = Teller(node, epoch, 7677, SECRET)
+        self.teller = Teller(node, epoch, SECRET, 7677)
         self.held: set[int] = set()
 
     def say(self, sessions: int = 0, load: int = 0) -> list[Announcement]:
