@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -40,11 +41,11 @@ class ListServer:
 
     async def open(self, address: Socket) -> int:
         """The port. Raises CannotStart."""
-        host = None if address.host == "*" else address.host
         try:
-            self._server = await asyncio.start_server(self._serve, host, address.port, limit=1024)
+            sock = _listening(address)
         except OSError as error:
             raise CannotStart(f"lists at {address}: {error.strerror or error}") from error
+        self._server = await asyncio.start_server(self._serve, sock=sock, limit=1024)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
@@ -68,6 +69,17 @@ class ListServer:
                 await writer.wait_closed()
 
 
+def _listening(address: Socket) -> socket.socket:
+    """`*`: one socket for both families, since one port is announced."""
+    if address.host == "*" and socket.has_dualstack_ipv6():
+        return socket.create_server(
+            ("", address.port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=CLIENTS_MOST
+        )
+    host = "" if address.host == "*" else address.host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, address.port), family=family, backlog=CLIENTS_MOST)
+
+
 async def fetch_list(host: str, port: int, secret: bytes) -> Listing:
     """Raises NoList."""
     nonce = os.urandom(NONCE_BYTES)
@@ -81,7 +93,7 @@ async def fetch_list(host: str, port: int, secret: bytes) -> Listing:
                 writer.close()
         return parse_list(data, nonce, secret)
     except (AnnounceRefusal, OSError, EOFError) as error:
-        raise NoList(f"{host} port {port}: {error or 'no answer in time'}") from error
+        raise NoList(f"{host} port {port}: {str(error) or 'no answer in time'}") from error
 
 
 async def _frame(reader: asyncio.StreamReader, most: int) -> bytes:
