@@ -135,7 +135,7 @@ def replace(source: Path) -> None:
     [
         lambda source: source.write_bytes(b"short"),
         lambda source: source.write_bytes(bytes(SIZE)),
-        lambda source: os.utime(source),
+        os.utime,
         replace,
     ],
     ids=["shorter", "written", "touched", "replaced"],

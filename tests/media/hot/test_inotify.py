@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -64,8 +63,8 @@ def test_too_many_events_are_told(watched: Path) -> None:
     inotify.watch(str(watched))
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     for number in range(limit // 2 + 10):
-        os.rename(watched / "film.mp4", watched / f"film{number}.mp4")
-        os.rename(watched / f"film{number}.mp4", watched / "film.mp4")
+        (watched / "film.mp4").rename(watched / f"film{number}.mp4")
+        (watched / f"film{number}.mp4").rename(watched / "film.mp4")
     with pytest.raises(Lost):
         while inotify.read():
             pass
