@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ OLD_S = 1_000_000_000
 RULES = """\
 media:
   hot_files:
-    shared: {top}/shared
+    shared: {top}/{shared}
     local: {top}/{{node}}/local
     presented: {top}/{{node}}/presented
     capacity: {capacity}
@@ -45,17 +46,33 @@ class Films:
         self.shared.mkdir()
         (top / "secret").write_text(SECRET)
         self.rules = top / "cluster.yaml"
+        self.content: dict[str, bytes] = {}
+        """What was made: reading it from the directory would count as a reader."""
 
-    def configure(self, to: str, capacity: str = "10MB", rate: str = "0") -> None:
-        text = RULES.format(top=self.top, to=to, capacity=capacity, rate=rate)
+    def configure(
+        self, to: str, capacity: str = "10MB", rate: str = "0", shared: str = "shared"
+    ) -> None:
+        text = RULES.format(top=self.top, to=to, capacity=capacity, rate=rate, shared=shared)
         self.rules.write_text(text)
+
+    def mount(self, node: str) -> None:
+        """The same files in a directory of this node, as if it were another machine's mount: what
+        is opened there is not seen by those who watch another one."""
+        for path in self.shared.rglob("*.mp4"):
+            place = self.top / node / "mount" / path.relative_to(self.shared)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.hardlink_to(path)
 
     def make(self, name: str, size: int) -> Path:
         path = self.shared / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(os.urandom(size))
+        self.content[name] = os.urandom(size)
+        path.write_bytes(self.content[name])
         os.utime(path, (OLD_S, OLD_S))
         return path
+
+    def digest(self, name: str, start: int = 0) -> str:
+        return hashlib.sha256(self.content[name][start:]).hexdigest()
 
 
 class Agent:

@@ -35,7 +35,7 @@ LOOK_S = 10.0
 """For one file of the shared directory."""
 CALM_S = 0.1
 """From a change to the walk that looks at it: changes come in crowds."""
-STATUS_S = 2.0
+STATUS_S = 1.0
 SMOOTH = 0.2
 """Weight of the newest figure in the rate that is announced."""
 HOT_SHOWN = 20
@@ -87,6 +87,7 @@ class Agent:
             self._take_in()
             await self._settle_once()
             self._copier.wake()
+            await self._write(sender)
             on_ready(port)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._count_often(sender))
@@ -223,13 +224,14 @@ class Agent:
 
     async def _write_often(self, sender: Sender) -> None:
         while True:
-            self.status.unreachable = dict(sender.failed)
-            told = self._told()
-            try:
-                await self._local_room.run(partial(write, told, self._shelf.local))
-            except OSError as error:
-                self.status.disk = str(error.strerror)
             await asyncio.sleep(STATUS_S)
+            await self._write(sender)
+
+    async def _write(self, sender: Sender) -> None:
+        self.status.unreachable = dict(sender.failed)
+        told = self._told()
+        with suppress(OSError):  # a full disk is told by its copies, and the file grows old
+            await self._local_room.run(partial(write, told, self._shelf.local))
 
     def _told(self) -> Status:
         status, done, state = self.status, self._copier.done, self._state()

@@ -49,6 +49,8 @@ class Sorter:
                 found.is_changed = True
             if name is None or event.mask & Mask.ISDIR:
                 continue
+            if event.mask & Mask.CREATE and is_shared:
+                self.expect(event.path, now_s)  # whoever writes a new file is no reader of it
             if event.mask & Mask.OPEN and not self._is_ours(event.path, is_open=True):
                 found.opened.append(name)
             if event.mask & CLOSED and not self._is_ours(event.path, is_open=False):

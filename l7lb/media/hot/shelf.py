@@ -79,7 +79,8 @@ class Shelf:
         none: an empty mount point is no reason to throw everything away."""
         found = walk(self.shared, list(self.held))
         known = self._seen or set(self.held)
-        if self._device not in {None, found.device} or (known and not found.files):
+        is_bare = not found.files and len(found.directories) == 1
+        if self._device not in {None, found.device} or (known and is_bare):
             raise SharedAway(f"{self.shared}: not mounted, it seems")
         self._device, self._seen = found.device, found.files
         return found
