@@ -36,6 +36,7 @@ class Teller:
         self._secret = secret
         self._sequence = 0
         self._announced: set[int] = set()
+        self._contents = 0
 
     def datagrams(self, held: Collection[int], state: State) -> list[bytes]:
         """At least one, also when nothing changed: silence means that the node is gone."""
@@ -43,7 +44,7 @@ class Teller:
         added, evicted = sorted(now - self._announced), sorted(self._announced - now)
         room = room_for(self._node)
         if len(added) + len(evicted) > room * DATAGRAMS_MOST:
-            self._announced = now
+            self._announced, self._contents = now, combined(now)
             return [self._datagram((), (), state)]
         found: list[bytes] = []
         while added or evicted or not found:
@@ -52,6 +53,7 @@ class Teller:
             del evicted[: len(gone)], added[: len(come)]
             self._announced.difference_update(gone)
             self._announced.update(come)
+            self._contents ^= combined(gone) ^ combined(come)
             found.append(self._datagram(tuple(come), tuple(gone), state))
         return found
 
@@ -70,7 +72,7 @@ class Teller:
             state.rate_bits_s,
             state.free_bytes,
             len(self._announced),
-            combined(self._announced),
+            self._contents,
             self.list_port,
             added,
             evicted,
