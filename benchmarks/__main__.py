@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import network, procfs
 from benchmarks.directory import lookups
 from benchmarks.figures import Bench, Case, Result
+from benchmarks.hotfiles import viewings
 from benchmarks.http import bodies, latency, memory, requests, workers
 from benchmarks.lab import Lab, check_command, environment, is_first
 from benchmarks.load import LoadFailed
@@ -33,6 +34,7 @@ CASES = (
     *sessions.CASES,
     *messages.CASES,
     *relay.CASES,
+    *viewings.CASES,
 )
 FOLDER = ROOT / "build/bench"
 BUSY = 1.0
