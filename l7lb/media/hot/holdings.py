@@ -118,6 +118,16 @@ class Holdings:
     def list_port(self, name: str) -> int:
         return self._nodes[name].said.list_port
 
+    def told(self) -> list[Announcement | Listing]:
+        """What another's holdings must `hear` and `learn` to know the same."""
+        found: list[Announcement | Listing] = []
+        for node in self._nodes.values():
+            if not node.needs_list:
+                said = node.said
+                files = tuple(sorted(node.files))
+                found += [said, Listing(node.name, said.epoch, said.sequence, files)]
+        return found
+
     def is_heard(self, servers: Sequence[str], now_s: float) -> bool:
         """Whether anything is known of any of these."""
         return any(self._fresh(name, now_s) is not None for name in servers)
