@@ -15,9 +15,15 @@ L7lbError
 │   ├── MailboxRefused     a name that cannot be, or what INBOX does not allow
 │   ├── NoSuchMailbox      no mailbox, or no message, of that name
 │   └── MailboxExists      a name that is taken
+├── MediaError             packets of media cannot go the way that was asked for
+│   ├── MediaAway          the process that would see to it does not answer
+│   └── MediaRefused       it says no; the message is its words
 ├── MigrationError         moving an account's mail stopped; nothing is lost, it can be resumed
 │   ├── MigrationRefused   not as things are: the message says what to do first
 │   └── CopyDiffers        the copy is not what it was copied from
+├── RelayError             the relay of media packets; `status` is RTSP's (RFC 2326 §11)
+│   ├── RelayAway          no answer from its process: a later try may succeed
+│   └── RelayRefused       it says no: no ports left, no such session; `code` says which
 └── SessionError           one session failed; the cluster goes on
     ├── ConnectFailed      no connection to the server          side server, nothing sent
     ├── ServerFailed       the server broke off or spoke nonsense
@@ -144,6 +150,22 @@ class MailboxExists(MailboxError):
     code = b"ALREADYEXISTS"
 
 
+class MediaError(L7lbError):
+    """Another mode, or TCP, may still serve the player."""
+
+    retry_safe = False
+
+
+class MediaAway(MediaError):
+    """What was asked may have been done: all of its verbs may be repeated."""
+
+    retry_safe = True
+
+
+class MediaRefused(MediaError):
+    """The same question would be refused again."""
+
+
 class MigrationError(L7lbError):
     """The account's mail is where its record says; the same command goes on."""
 
@@ -154,6 +176,28 @@ class MigrationRefused(MigrationError):
 
 class CopyDiffers(MigrationError):
     """Counts or digests are not equal; the copy was thrown away."""
+
+
+class RelayError(L7lbError):
+    """The relay of media packets did not do what was asked."""
+
+    status = 500
+    """For an RTSP client, RFC 2326 §11.3."""
+
+
+class RelayAway(RelayError):
+    """Its process does not run, or does not answer in time; whether it did it is not known."""
+
+    status = 503
+
+
+class RelayRefused(RelayError):
+    """Nothing was changed. `code` is one of `l7lb.media.relay.verbs.Refusal`."""
+
+    def __init__(self, message: str, code: str, status: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
 
 
 class SessionError(L7lbError):

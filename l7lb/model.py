@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from l7lb.model_directory import DirectorySpec
 from l7lb.model_failures import OutlierSpec, RetrySpec
+from l7lb.model_hot_files import HotFilesSpec
 from l7lb.model_http import FixedReply, HeaderEdits, HttpOptions, Redirect
 from l7lb.model_mail import (
     MAIL_PROTOCOLS,
@@ -21,6 +22,7 @@ from l7lb.model_mail import (
     SmtpLoginSpec,
     SmtpOptions,
 )
+from l7lb.model_media import DirectorMediaSpec, MediaSpec, RtspOptions
 from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 
@@ -80,6 +82,8 @@ class ServerSpec:
     """Sessions at once over all workers; 0: no limit."""
     ports: tuple[tuple[str, int], ...] = ()
     """Ports by protocol (`imap`, `pop3`, `smtp`, `lmtp`) where they differ from the address's."""
+    media_ports: tuple[int, int] | None = None
+    """First and last UDP port from which it sends RTP and RTCP; None: not known."""
 
     def port(self, protocol: str) -> int:
         """Where it speaks this protocol; 0: only at its address."""
@@ -90,6 +94,7 @@ class CheckKind(StrEnum):
     TCP = "tcp"
     HTTP = "http"
     ICMP = "icmp"
+    RTSP = "rtsp"
     IMAP = "imap"
     POP3 = "pop3"
     SMTP = "smtp"
@@ -118,6 +123,7 @@ class CheckSpec:
     """Share of the interval by which each wait is spread."""
     port: int | None = None
     path: str = "/"
+    """With rtsp: `*` for OPTIONS, else what is described."""
     method: str = "GET"
     host: str | None = None
     statuses: tuple[tuple[int, int], ...] = ((200, 399),)
@@ -184,6 +190,12 @@ class PersistenceKind(StrEnum):
     """The application's own cookie, learnt from the response."""
     HASH = "hash"
     """Rendezvous hash of a key; nothing is stored."""
+    PUBLISHED = "published"
+    """Readers of a path meet its publisher (rtsp); learnt from ANNOUNCE and RECORD."""
+
+
+LEARNING = frozenset({PersistenceKind.LEARNED, PersistenceKind.PUBLISHED})
+"""Kinds with a table that directors share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +205,8 @@ class PersistenceSpec:
     """Cookie name."""
     key: KeySpec | None = None
     timeout_s: float = 0.0
-    """Learned: forget after this long unused. Inserted cookie: Max-Age; 0: a session cookie."""
+    """Learned, published: forget after this long unused. Inserted cookie: Max-Age; 0: a session
+    cookie."""
     limit: int = 100_000
     """Learned: entries kept; the least recently used goes first."""
     same_site: str = "Lax"
@@ -254,6 +267,7 @@ class PoolSpec:
     smtp_login: SmtpLoginSpec | None = None
     takeover_s: float = 0.0
     """Mail: an account whose server is down waits so long for another one."""
+    media: MediaSpec = MediaSpec()
 
 
 # --------------------------------------------------------------------------- routes
@@ -406,6 +420,7 @@ class ServiceSpec:
     http: HttpOptions = HttpOptions()
     login: LoginOptions = LoginOptions()
     smtp: SmtpOptions = SmtpOptions()
+    rtsp: RtspOptions = RtspOptions()
     access_log: AccessLog = AccessLog()
     max_connections: int = 0
     """Client connections at once, over all workers; 0: no limit."""
@@ -428,6 +443,7 @@ class DirectorSpec:
     """Signs persistence cookies; empty: made at first start and kept in `state`."""
     state: str = ""
     """Directory for what must outlive a restart; empty: below $XDG_STATE_HOME or /var/lib/l7lb."""
+    media: DirectorMediaSpec = DirectorMediaSpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,6 +459,8 @@ class ClusterSpec:
     """What directors share; None: this one is alone."""
     mail_storage: MailStorageSpec | None = None
     """Where Maildirs are."""
+    hot_files: HotFilesSpec | None = None
+    """Copies on media servers' own disks."""
     files: tuple[str, ...] = ()
     """Every file that was read, the main one first."""
 
@@ -450,3 +468,7 @@ class ClusterSpec:
     def has_mail(self) -> bool:
         """Mail cannot be without a store and accounts."""
         return any(each.protocol in MAIL_PROTOCOLS for each in self.services.values())
+
+    @property
+    def has_media(self) -> bool:
+        return any(each.protocol == "rtsp" for each in self.services.values())

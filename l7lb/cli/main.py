@@ -35,6 +35,9 @@ VERBS = (
     "where",
     "move",
     "kick",
+    "media_kernel",
+    "media_direct",
+    "media_agent",
     "demo",
 )
 """Modules of this package. Only the one that is asked for is imported: it starts sooner."""
@@ -55,7 +58,7 @@ class Verb(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    asked = tuple(word for word in words[:1] if word in VERBS)
+    asked = tuple(name for name in VERBS if words[:1] == [name.replace("_", "-")])
     args = parser(asked or VERBS).parse_args(words)
     try:
         return int(args.run(args))

@@ -11,8 +11,10 @@ import io
 from ruamel.yaml import YAML
 
 from l7lb.config.effective_directory import directory_tree
+from l7lb.config.effective_hot_files import media_tree
 from l7lb.config.effective_mail import login_tree, smtp_tree
 from l7lb.config.effective_mail_storage import mail_tree
+from l7lb.config.effective_media import director_media_tree, rtsp_tree
 from l7lb.config.effective_pool import pool_tree, retry_tree
 from l7lb.config.effective_store import store_tree
 from l7lb.config.naming import path_text
@@ -62,6 +64,7 @@ def tree(spec: ClusterSpec) -> dict[str, Plain]:
         **({"directory": directory_tree(spec.directory)} if spec.directory else {}),
         **({"store": store_tree(spec.store)} if spec.store else {}),
         **({"mail": mail_tree(spec.mail_storage)} if spec.mail_storage else {}),
+        **({"media": media_tree(spec.hot_files)} if spec.hot_files else {}),
         "director": director_tree(spec.director),
     }
 
@@ -71,6 +74,7 @@ def director_tree(spec: DirectorSpec) -> dict[str, Plain]:
         "workers": spec.workers or "auto",
         "drain_deadline": format_duration(spec.drain_deadline_s),
         "loop": spec.loop,
+        "media": director_media_tree(spec.media),
     }
     optional = {"control": spec.control, "state": spec.state, "metrics": spec.metrics}
     return found | {key: str(value) for key, value in optional.items() if value}
@@ -96,6 +100,8 @@ def _options(spec: ServiceSpec) -> dict[str, Plain]:
     """Those of its protocol."""
     if spec.protocol == "http":
         return {"http": _http(spec.http)}
+    if spec.protocol == "rtsp":
+        return {"rtsp": rtsp_tree(spec.rtsp)}
     smtp: dict[str, Plain] = {"smtp": smtp_tree(spec.smtp)} if spec.protocol == "smtp" else {}
     return {"login": login_tree(spec.login), **smtp}
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from l7lb.media.hot.receiver import Said
+from l7lb.media.modes import Known
 from l7lb.model import ClusterSpec
 from l7lb.pool.cells import Layout
 from l7lb.pool.indices import Indices
@@ -87,6 +89,20 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaWays:
+    """What stands against which way of media, by service, pool and server."""
+
+    found: Mapping[tuple[str, str, str], Known]
+
+
+@dataclass(frozen=True, slots=True)
+class HotSaid:
+    """A media server's word on the hot files that it holds."""
+
+    said: Said
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """Stop accepting, let sessions end, then exit."""
 
@@ -138,6 +154,17 @@ class Drained:
 
 
 ToWorker = (
-    Setup | Listen | Unlisten | Apply | Update | StatusRequest | Ping | ReopenLogs | Learned | Drain
+    Setup
+    | Listen
+    | Unlisten
+    | Apply
+    | Update
+    | StatusRequest
+    | Ping
+    | ReopenLogs
+    | Learned
+    | MediaWays
+    | HotSaid
+    | Drain
 )
 ToSupervisor = Ready | Refused | Report | StatusReply | Learned | Pong | Drained

@@ -22,7 +22,7 @@ cdef class Driver(Flow):
     cdef readonly bint secure
     cdef public str source
     cdef public int source_port
-    cdef public object starttls
+    cdef public object starttls, opener
     cdef RoutePlan _plan
     cdef Pool _pool
     cdef object _dialing, _ticket

@@ -30,7 +30,7 @@ from l7lb.net.poller import Poller
 from l7lb.net.relay import PipePool
 from l7lb.net.service import Service
 from l7lb.net.stream import ByteStream
-from l7lb.net.upstream import Upstream
+from l7lb.net.upstream import Upstream, Way
 from l7lb.pool.cells import CONNECT_FAILURES, CONNECTS
 from l7lb.pool.environment import PoolEnvironment
 from l7lb.pool.indices import Indices
@@ -221,11 +221,18 @@ class Engine:
 
     # ------------------------------------------------------------------ for drivers
 
-    def dial(self, pool: Pool, server: Server, dialer: Dialer, port: int = 0) -> Upstream:
+    def dial(
+        self,
+        pool: Pool,
+        server: Server,
+        dialer: Dialer,
+        port: int = 0,
+        sock: socket.socket | None = None,
+    ) -> Upstream:
         """Open a connection; answers by `dialer.dialed`. The dialer holds the deadline.
-        `port`: instead of the address's; 0: that one."""
+        `port`: instead of the address's; 0: that one. `sock`: to connect with, and ours now."""
         self.counters.count(server.index, CONNECTS)
-        return Upstream(self.poller, pool.spec, server, dialer, port)
+        return Upstream(self.poller, pool.spec, server, dialer, Way(port, sock))
 
     def note_failure(self, server: Server, error: OSError | None) -> None:
         """A connect failed: counted and, at information level, logged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -66,7 +67,14 @@ class Host(Protocol):
     @property
     def drivers(self) -> Collection[Connection]: ...
 
-    def dial(self, pool: Pool, server: Server, dialer: Dialer, port: int = 0) -> Cancellable: ...
+    def dial(
+        self,
+        pool: Pool,
+        server: Server,
+        dialer: Dialer,
+        port: int = 0,
+        sock: socket.socket | None = None,
+    ) -> Cancellable: ...
     def note_failure(self, server: Server, error: OSError | None) -> None: ...
     def mirror(self, pool: Pool, head: bytes, body: bytes) -> None: ...
     def part(self, stream: ByteStream, ended: Callable[[], None]) -> None: ...
