@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-
 DIRECT, NAT, RELAY, REDIRECT = "direct", "nat", "relay", "redirect"
 
 
