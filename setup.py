@@ -75,8 +75,10 @@ HOT = [
     "l7lb/net/driver.py",
     "l7lb/net/upstream.py",
     "l7lb/mail/login/admission.py",
+    "l7lb/mail/login/entry.py",
     "l7lb/mail/login/plug.py",
     "l7lb/mail/login/session.py",
+    "l7lb/mail/attendance.py",
     "l7lb/mail/sessions.py",
     "l7lb/mail/assignments.py",
 ]
