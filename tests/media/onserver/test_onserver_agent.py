@@ -39,11 +39,8 @@ class Recorded:
     def unlatch(self, path: Path) -> bool:
         raise NftError("the kernel says no")
 
-    def flows(self, version: int) -> list[dict[str, Any]]:
-        return [
-            {"client": "198.51.100.1", "client_port": 5000, "packets": 7},
-            {"client": "x", "client_port": 1},
-        ]
+    def flow(self, path: Path) -> dict[str, int]:
+        return {"packets": 7, "octets": path.client_port}
 
 
 @dataclass
@@ -102,8 +99,8 @@ async def test_orders_are_answered() -> None:
         path = Path(ip_address("198.51.100.1"), 5000, ip_address("127.0.0.1"), 24000)
         assert server.latching.calls == [(path, 60)]
         assert (await director.ask(kind="unlatch", **PATH))["error"] == "the kernel says no"
-        found = await director.ask(kind="flows", client="198.51.100.1", client_port=5000)
-        assert [flow["packets"] for flow in found["flows"]] == [7]
+        found = await director.ask(kind="flow", **PATH)
+        assert (found["packets"], found["octets"]) == (7, 5000)
 
 
 async def test_a_probe_comes_from_a_media_port() -> None:
@@ -130,7 +127,7 @@ async def test_a_probe_comes_from_a_media_port() -> None:
         {"kind": "latch", "timeout_s": 5, **PATH, "client": "fd00::1"},
         {"kind": "unlatch", **PATH, "client_port": 70000},
         {"kind": "probe", "vip": "192.0.2.1", "to": "127.0.0.1", "port": "x"},
-        {"kind": "flows", "client": "198.51.100.1"},
+        {"kind": "flow", "client": "198.51.100.1"},
     ],
 )
 async def test_signed_orders_that_make_no_sense_are_refused(order: dict[str, Any]) -> None:
