@@ -22,6 +22,7 @@ SCANNERS = [
     "protocols/l7lb_protocols/http/scanner.py",
     "protocols/l7lb_protocols/http/chunked.py",
     "protocols/l7lb_protocols/http/query.py",
+    "protocols/l7lb_protocols/rtsp/frames.py",
     "l7lb/routing/table.py",
     "l7lb/pool/shared.py",
 ]
@@ -81,6 +82,7 @@ HOT = [
     "l7lb/mail/attendance.py",
     "l7lb/mail/sessions.py",
     "l7lb/mail/assignments.py",
+    "l7lb/media/relay/packets.py",
 ]
 """Ordinary code, compiled with every check of Python in place."""
 

@@ -18,7 +18,7 @@ from benchmarks.lab import Lab, check_command, environment, is_first
 from benchmarks.load import LoadFailed
 from benchmarks.locks import pairs
 from benchmarks.mail import sessions
-from benchmarks.media import kernel
+from benchmarks.media import kernel, relay
 from benchmarks.setups import ROOT, Setup, render
 from benchmarks.smtp import messages
 
@@ -32,6 +32,7 @@ CASES = (
     *lookups.CASES,
     *sessions.CASES,
     *messages.CASES,
+    *relay.CASES,
     *kernel.CASES,
 )
 FOLDER = ROOT / "build/bench"

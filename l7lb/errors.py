@@ -21,6 +21,9 @@ L7lbError
 ├── MigrationError         moving an account's mail stopped; nothing is lost, it can be resumed
 │   ├── MigrationRefused   not as things are: the message says what to do first
 │   └── CopyDiffers        the copy is not what it was copied from
+├── RelayError             the relay of media packets; `status` is RTSP's (RFC 2326 §11)
+│   ├── RelayAway          no answer from its process: a later try may succeed
+│   └── RelayRefused       it says no: no ports left, no such session; `code` says which
 └── SessionError           one session failed; the cluster goes on
     ├── ConnectFailed      no connection to the server          side server, nothing sent
     ├── ServerFailed       the server broke off or spoke nonsense
@@ -173,6 +176,28 @@ class MigrationRefused(MigrationError):
 
 class CopyDiffers(MigrationError):
     """Counts or digests are not equal; the copy was thrown away."""
+
+
+class RelayError(L7lbError):
+    """The relay of media packets did not do what was asked."""
+
+    status = 500
+    """For an RTSP client, RFC 2326 §11.3."""
+
+
+class RelayAway(RelayError):
+    """Its process does not run, or does not answer in time; whether it did it is not known."""
+
+    status = 503
+
+
+class RelayRefused(RelayError):
+    """Nothing was changed. `code` is one of `l7lb.media.relay.verbs.Refusal`."""
+
+    def __init__(self, message: str, code: str, status: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
 
 
 class SessionError(L7lbError):

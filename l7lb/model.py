@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from l7lb.model_directory import DirectorySpec
-from l7lb.model_http import HttpOptions
+from l7lb.model_failures import OutlierSpec, RetrySpec
+from l7lb.model_http import FixedReply, HeaderEdits, HttpOptions, Redirect
 from l7lb.model_mail import (
     MAIL_PROTOCOLS,
     LoginOptions,
@@ -20,6 +21,7 @@ from l7lb.model_mail import (
     SmtpLoginSpec,
     SmtpOptions,
 )
+from l7lb.model_media import DirectorMediaSpec, MediaSpec, RtspOptions
 from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 
@@ -79,6 +81,8 @@ class ServerSpec:
     """Sessions at once over all workers; 0: no limit."""
     ports: tuple[tuple[str, int], ...] = ()
     """Ports by protocol (`imap`, `pop3`, `smtp`, `lmtp`) where they differ from the address's."""
+    media_ports: tuple[int, int] | None = None
+    """First and last UDP port from which it sends RTP and RTCP; None: not known."""
 
     def port(self, protocol: str) -> int:
         """Where it speaks this protocol; 0: only at its address."""
@@ -89,6 +93,7 @@ class CheckKind(StrEnum):
     TCP = "tcp"
     HTTP = "http"
     ICMP = "icmp"
+    RTSP = "rtsp"
     IMAP = "imap"
     POP3 = "pop3"
     SMTP = "smtp"
@@ -117,6 +122,7 @@ class CheckSpec:
     """Share of the interval by which each wait is spread."""
     port: int | None = None
     path: str = "/"
+    """With rtsp: `*` for OPTIONS, else what is described."""
     method: str = "GET"
     host: str | None = None
     statuses: tuple[tuple[int, int], ...] = ((200, 399),)
@@ -183,6 +189,12 @@ class PersistenceKind(StrEnum):
     """The application's own cookie, learnt from the response."""
     HASH = "hash"
     """Rendezvous hash of a key; nothing is stored."""
+    PUBLISHED = "published"
+    """Readers of a path meet its publisher (rtsp); learnt from ANNOUNCE and RECORD."""
+
+
+LEARNING = frozenset({PersistenceKind.LEARNED, PersistenceKind.PUBLISHED})
+"""Kinds with a table that directors share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,39 +204,13 @@ class PersistenceSpec:
     """Cookie name."""
     key: KeySpec | None = None
     timeout_s: float = 0.0
-    """Learned: forget after this long unused. Inserted cookie: Max-Age; 0: a session cookie."""
+    """Learned, published: forget after this long unused. Inserted cookie: Max-Age; 0: a session
+    cookie."""
     limit: int = 100_000
     """Learned: entries kept; the least recently used goes first."""
     same_site: str = "Lax"
     path: str = "/"
     domain: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class OutlierSpec:
-    """Passive marks from real traffic."""
-
-    consecutive_errors: int = 5
-    """Gateway-type failures (connect, reset, 502, 503, 504) in a row; 0: off."""
-    consecutive_connect_errors: int = 2
-    """Failed connects in a row; 0: off."""
-    latency_factor: float = 0.0
-    """Eject when the mean time to first byte is over this many times the pool's median; 0: off."""
-    ejection_s: float = 10.0
-    """First ejection; doubles each time up to `max_ejection_s`."""
-    max_ejection_s: float = 300.0
-    max_ejected: float = 0.5
-    """Share of the pool that may be ejected at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetrySpec:
-    attempts: int = 2
-    """Tries on another server after the first."""
-    budget: float = 0.2
-    """Retries per request, over the last ten seconds."""
-    minimum: int = 100
-    """Retries in ten seconds that are always allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +266,7 @@ class PoolSpec:
     smtp_login: SmtpLoginSpec | None = None
     takeover_s: float = 0.0
     """Mail: an account whose server is down waits so long for another one."""
+    media: MediaSpec = MediaSpec()
 
 
 # --------------------------------------------------------------------------- routes
@@ -343,32 +330,6 @@ class MatchSpec:
     recipients: tuple[bytes, ...] = ()
     attributes: tuple[ValueMatch, ...] = ()
     """Of the account; names in lower case. One value that fits is enough."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderEdits:
-    """Applied in the order remove, set, add."""
-
-    remove: tuple[bytes, ...] = ()
-    set: tuple[tuple[bytes, bytes], ...] = ()
-    add: tuple[tuple[bytes, bytes], ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.remove or self.set or self.add)
-
-
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    to: bytes
-    """Template: {1} {2} … captures, {host} {path} {query}."""
-    status: int = 308
-
-
-@dataclass(frozen=True, slots=True)
-class FixedReply:
-    status: int
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,6 +419,7 @@ class ServiceSpec:
     http: HttpOptions = HttpOptions()
     login: LoginOptions = LoginOptions()
     smtp: SmtpOptions = SmtpOptions()
+    rtsp: RtspOptions = RtspOptions()
     access_log: AccessLog = AccessLog()
     max_connections: int = 0
     """Client connections at once, over all workers; 0: no limit."""
@@ -480,6 +442,7 @@ class DirectorSpec:
     """Signs persistence cookies; empty: made at first start and kept in `state`."""
     state: str = ""
     """Directory for what must outlive a restart; empty: below $XDG_STATE_HOME or /var/lib/l7lb."""
+    media: DirectorMediaSpec = DirectorMediaSpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,3 +465,7 @@ class ClusterSpec:
     def has_mail(self) -> bool:
         """Mail cannot be without a store and accounts."""
         return any(each.protocol in MAIL_PROTOCOLS for each in self.services.values())
+
+    @property
+    def has_media(self) -> bool:
+        return any(each.protocol == "rtsp" for each in self.services.values())

@@ -1,6 +1,7 @@
 """`l7lb explain`: which rules were tried for a request, why each failed, and where it goes.
 
-Of a login (`imap ACCOUNT`, `pop3 ACCOUNT`) or a message (`smtp RECIPIENT`) it says the same.
+Of a login (`imap ACCOUNT`, `pop3 ACCOUNT`), a message (`smtp RECIPIENT`) or a film (`rtsp URL`) it
+says the same.
 
 Exit status: 0 when a rule matched, 1 when none did, 2 when the file or the question is wrong.
 """
@@ -24,6 +25,7 @@ from l7lb.cli.explain_http import (
     read_url,
 )
 from l7lb.cli.explain_mail import AskedMail, answer_mail
+from l7lb.cli.explain_rtsp import AskedRtsp, answer_rtsp
 from l7lb.config.load import load_cluster
 from l7lb.director.paths import SECRET_FILE, state_path
 from l7lb.errors import ConfigError
@@ -38,11 +40,12 @@ HELP = "show which rule takes a request, and why"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="rules file")
-    parser.add_argument("method", metavar="METHOD", help="such as GET; or imap, pop3, smtp")
+    parser.add_argument("method", metavar="METHOD", help="such as GET; or imap, pop3, smtp, rtsp")
     parser.add_argument(
         "url",
         metavar="URL",
-        help="such as https://www.example.org/api?v=1; an account (imap, pop3), a recipient (smtp)",
+        help="such as https://www.example.org/api?v=1 or rtsp://media.example.org/film; an account "
+        "(imap, pop3), a recipient (smtp)",
     )
     parser.add_argument(
         "-H", "--header", metavar="'NAME: VALUE'", action="append", default=[], help="repeatable"
@@ -72,6 +75,9 @@ def run(args: argparse.Namespace) -> int:
 
 def answered(cluster: ClusterSpec, args: argparse.Namespace, secret: bytes) -> Answer:
     """Raises NotAskable, ConfigError."""
+    if args.method == "rtsp":
+        question = AskedRtsp(args.url, tuple(args.header), args.source, args.sni)
+        return answer_rtsp(cluster, question, args.service, secret)
     if args.method not in MAIL_PROTOCOLS:
         return answer(cluster, read_question(args), args.service, secret)
     if args.header:

@@ -49,7 +49,21 @@ def lines(status: Json) -> list[str]:
         *columns(SERVICE_HEAD, [_service(each) for each in _list(status, "services")], NUMBERS),
         "",
         *columns(SERVER_HEAD, _servers(status), NUMBERS),
+        *_media(status),
     ]
+
+
+MEDIA_HEAD = ("MEDIA OF", "MODE", "WHY")
+
+
+def _media(status: Json) -> list[str]:
+    """How RTP goes for each server, where there is RTSP."""
+    media = status.get("media")
+    modes = media.get("modes") if isinstance(media, dict) else None
+    if not isinstance(modes, dict) or not modes:
+        return []
+    words = ((name, *str(told).split(": ", 1)) for name, told in modes.items())
+    return ["", *columns(MEDIA_HEAD, list(words), NUMBERS)]
 
 
 def _head(status: Json) -> list[str]:

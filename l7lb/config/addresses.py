@@ -66,6 +66,14 @@ def is_ip(text: str) -> bool:
     return not percent or _ZONE.fullmatch(zone) is not None
 
 
+def ip(value: object) -> str:
+    """A literal address in its usual form."""
+    text = _text(value, "an IP address").removeprefix("[").removesuffix("]")
+    if not is_ip(text) or "%" in text:
+        raise Refusal(f"{shown(text)} is not an IP address", "such as 192.0.2.10")
+    return str(ip_address(text))
+
+
 def network(value: object) -> str:
     """A network in CIDR form; a lone address is a network of one."""
     if not isinstance(value, str):

@@ -12,6 +12,7 @@ from l7lb.config import (
     compile_directory,
     compile_mail,
     compile_mail_storage,
+    compile_media,
     compile_pool,
     compile_service,
     compile_store,
@@ -51,6 +52,8 @@ def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
     if director.metrics:
         endpoints.append((director.metrics, scope.at("director", "metrics")))
     _refuse_collisions(endpoints)
+    ports = director.media.relay_ports
+    compile_media.check_relay_ports(ports, pools, scope.at("director", "media"))
     directory = _directory(root, scope.at("directory"))
     if root.get("directory") is None:
         _refuse_without_directory(services, pools, scope.at("services"))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from l7lb.config import credentials
+from l7lb.config import compile_media, credentials
 from l7lb.config.schema_mail import Greylist, Login, Rate, ServerLogin, Smtp, SmtpLogin
 from l7lb.config.schema_route import Route
 from l7lb.config.scope import Scope
 from l7lb.model import KeyKind, PersistenceKind, PoolSpec, ServerSpec, ServiceSpec
 from l7lb.model_directory import DirectorySpec, LdapSpec
 from l7lb.model_mail import (
+    MAIL_PROTOCOLS,
     Auth,
     GreylistSpec,
     LoginOptions,
@@ -34,6 +35,7 @@ ALPN: Mapping[str, tuple[str, ...]] = {
     "imap": ("imap",),
     "pop3": ("pop3",),
     "smtp": (),
+    "rtsp": (),
 }
 """RFC 7301 names by protocol; the first is the default."""
 TUNNEL_IDLE_S = 35 * 60.0
@@ -44,6 +46,7 @@ TIMEOUTS: Mapping[str, Mapping[str, float]] = {
     "imap": {"tunnel_idle": TUNNEL_IDLE_S},
     "pop3": {"tunnel_idle": TUNNEL_IDLE_S},
     "smtp": {"tunnel_idle": TUNNEL_IDLE_S, "keep_alive": 300.0},  # RFC 5321 §4.5.3.2.7
+    "rtsp": {"tunnel_idle": 12 * 3600.0},  # a film, watched by RTCP alone
 }
 """Defaults that are not those of HTTP."""
 KEYS = frozenset({KeyKind.SOURCE, KeyKind.ACCOUNT})
@@ -192,8 +195,11 @@ def _pool_faults(service: ServiceSpec, pool: PoolSpec) -> Iterator[tuple[str, st
     if lacking:
         hint = f"ports: {{{wanted[0]}: PORT}}"
         yield f"{title} has no port for {' or '.join(wanted)} at {', '.join(lacking)}", hint
+    if compile_media.is_media(pool):
+        yield f"{title} has media, which {protocol} has not", "leave media and media_ports out"
     if pool.persistence and pool.persistence.kind is not PersistenceKind.HASH:
-        yield f"{title} has persistence by cookie, which {protocol} has not", "use account"
+        kind = "publisher" if pool.persistence.kind is PersistenceKind.PUBLISHED else "cookie"
+        yield f"{title} has persistence by {kind}, which {protocol} has not", "use account"
     persistence = pool.persistence.key if pool.persistence else None
     for key in (key_of(pool.scheduler), persistence):
         if key is not None and key.kind not in KEYS:
@@ -225,7 +231,7 @@ def _speaks(server: ServerSpec, protocols: tuple[str, ...]) -> bool:
 
 def needs_directory(service: ServiceSpec, pools: Mapping[str, PoolSpec]) -> str:
     """Why a service cannot be without a directory of accounts; empty: it can."""
-    if service.protocol == "http":
+    if service.protocol not in MAIL_PROTOCOLS:
         return ""
     if any(route.match.attributes for route in service.routes):
         return "routes hang on attributes of accounts"

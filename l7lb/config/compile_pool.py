@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from l7lb.config import compile_mail, credentials
+from l7lb.config import compile_mail, compile_media, credentials
 from l7lb.config.addresses import UNIX, no_port, portless
 from l7lb.config.schema_keys import LEARNED_TIMEOUT_S, Key, Persistence, Scheduler, SourceKey
 from l7lb.config.schema_pool import Check, Outlier, Pool, Retry, Server, ServerTlsSection
@@ -17,16 +17,15 @@ from l7lb.model import (
     CheckSpec,
     KeyKind,
     KeySpec,
-    OutlierSpec,
     PersistenceKind,
     PersistenceSpec,
     PoolSpec,
-    RetrySpec,
     SchedulerKind,
     SchedulerSpec,
     ServerSpec,
     ServerTls,
 )
+from l7lb.model_failures import OutlierSpec, RetrySpec
 
 HASHING = frozenset(
     {
@@ -38,11 +37,12 @@ HASHING = frozenset(
     }
 )
 HTTP_ONLY = ("method", "host", "status", "body", "body_limit")
+WITH_RTSP = frozenset({"host", "status"})
 DEFAULT_CHECK = CheckSpec()
 COOKIE_ONLY = ("same_site", "path", "domain")
 PERSISTENCE_DETAILS = {
-    "timeout": ("cookie", "learned"),
-    "limit": ("learned",),
+    "timeout": ("cookie", "learned", "published"),
+    "limit": ("learned", "published"),
     **dict.fromkeys(COOKIE_ONLY, ("cookie",)),
 }
 
@@ -72,6 +72,7 @@ def pool_spec(name: str, valid: Valid[Pool], scope: Scope) -> PoolSpec:
         reuse=pool.reuse,
         max_idle=pool.max_idle,
         login=compile_mail.server_login(pool.login, scope.at("login")),
+        media=compile_media.media_spec(pool.media, scope.at("media")),
         takeover_s=pool.takeover,
         smtp_login=compile_mail.smtp_login(
             pool.smtp_login, tls is not None, scope.at("smtp_login")
@@ -112,6 +113,7 @@ def _server(server: Server, scope: Scope) -> ServerSpec:
         backup=server.backup,
         max_connections=server.max_connections,
         ports=tuple(server.ports.items()),
+        media_ports=server.media_ports,
     )
 
 
@@ -223,7 +225,10 @@ def _scheduler(scheduler: Scheduler, scope: Scope) -> SchedulerSpec:
 def _persistence(persistence: Persistence | None, scope: Scope) -> PersistenceSpec | None:
     if persistence is None:
         return None
-    kinds = ("cookie", "learned", "source", "account", "header", "query", "capture", "hash")
+    kinds = (
+        *("cookie", "learned", "source", "account", "header", "query", "capture", "hash"),
+        "published",
+    )
     kind = only_one(persistence, kinds, scope, "the persistence")
     if kind is None:
         return None
@@ -234,8 +239,8 @@ def _persistence(persistence: Persistence | None, scope: Scope) -> PersistenceSp
             )
     if kind == "cookie":
         return _cookie(persistence)
-    if kind == "learned":
-        return _learned(persistence, scope)
+    if kind in {"learned", "published"}:
+        return _learned(PersistenceKind(kind), persistence, scope)
     given = getattr(persistence, kind)
     if kind == "hash":
         key = key_spec(given, scope.at(kind))
@@ -256,9 +261,8 @@ def _cookie(persistence: Persistence) -> PersistenceSpec:
     )
 
 
-def _learned(persistence: Persistence, scope: Scope) -> PersistenceSpec:
-    assert persistence.learned is not None
-    spec = PersistenceSpec(PersistenceKind.LEARNED, persistence.learned)
+def _learned(kind: PersistenceKind, persistence: Persistence, scope: Scope) -> PersistenceSpec:
+    spec = PersistenceSpec(kind, persistence.learned or b"")
     timeout_s = LEARNED_TIMEOUT_S if persistence.timeout is None else persistence.timeout
     if not timeout_s:
         scope.at("timeout").problem("0 would forget at once", "such as 30m")
@@ -292,7 +296,8 @@ def _check(
     tls = server_tls(check.tls, scope.at("tls"))
     if tls and tls.starttls:
         scope.at("tls", "starttls").key_problem("'starttls' means nothing in a check")
-    if (kind is CheckKind.HTTP or kind.is_greeting) and "tls" not in check.model_fields_set:
+    has_tls = kind in {CheckKind.HTTP, CheckKind.RTSP} or kind.is_greeting
+    if has_tls and "tls" not in check.model_fields_set:
         tls = None if towards.tls and towards.tls.starttls else towards.tls
     if kind.is_greeting and check.port is None:
         _refuse_without_port(kind, servers, scope)
@@ -305,7 +310,7 @@ def _check(
         fall=check.fall,
         jitter=check.jitter,
         port=check.port,
-        path=check.http or DEFAULT_CHECK.path,
+        path=check.http or check.rtsp or DEFAULT_CHECK.path,
         method=check.method,
         host=check.host,
         statuses=tuple(check.status),
@@ -324,8 +329,10 @@ def _refuse_without_port(kind: CheckKind, servers: tuple[ServerSpec, ...], scope
 
 
 def _refuse_without_effect(check: Check, kind: CheckKind, scope: Scope) -> None:
-    idle = () if kind is CheckKind.HTTP else HTTP_ONLY
-    if kind is not CheckKind.HTTP and not kind.is_greeting:
+    idle: tuple[str, ...] = () if kind is CheckKind.HTTP else HTTP_ONLY
+    if kind is CheckKind.RTSP:
+        idle = tuple(key for key in HTTP_ONLY if key not in WITH_RTSP)
+    elif kind is not CheckKind.HTTP and not kind.is_greeting:
         idle = (*idle, "tls")
     if kind in {CheckKind.ICMP, CheckKind.NONE}:
         idle = (*idle, "port")

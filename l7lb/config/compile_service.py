@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from l7lb.config import compile_mail, credentials
+from l7lb.config import compile_mail, compile_media, credentials
 from l7lb.config.compile_pool import resolved
 from l7lb.config.compile_route import Surroundings, match_spec, route_spec
 from l7lb.config.schema_cluster import (
@@ -25,6 +25,7 @@ from l7lb.model import (
     ListenSpec,
     ListenTls,
     LogFormat,
+    PersistenceKind,
     PoolSpec,
     RouteSpec,
     ServiceSpec,
@@ -39,6 +40,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "http": ("http",),
     "login": MAIL_PROTOCOLS,
     "smtp": ("smtp",),
+    "rtsp": ("rtsp",),
 }
 """Protocols by the section that is theirs."""
 
@@ -65,6 +67,7 @@ def service_spec(
         http=_http(service.http),
         login=compile_mail.login_options(service.login, scope.at("login")),
         smtp=compile_mail.smtp_options(service.smtp, scope.at("smtp")),
+        rtsp=compile_media.rtsp_options(service.rtsp, scope.at("rtsp")),
         access_log=_access_log(service, scope.at("access_log")),
         max_connections=service.max_connections,
         max_per_source=service.max_per_source,
@@ -98,6 +101,8 @@ def _routes(valid: Valid[Service], around: Surroundings, scope: Scope) -> tuple[
         spot = scope.at(valid.position("routes", index))
         before = len(scope.problems)
         if protocol in MAIL_PROTOCOLS and compile_mail.refuse_http(route, protocol, spot):
+            continue
+        if protocol == "rtsp" and compile_media.refuse_http(route, spot):
             continue
         match = match_spec(route, around, spot)
         is_sound = len(scope.problems) == before
@@ -139,6 +144,9 @@ def check_pools(service: ServiceSpec, pools: Mapping[str, PoolSpec], scope: Scop
     if service.protocol in MAIL_PROTOCOLS:
         compile_mail.check_pools(service, pools, scope)
         return
+    if service.protocol == "rtsp":
+        compile_media.check_pools(service, pools, scope)
+        return
     for route in service.routes:
         for name in [name for name, _ in route.pools] + ([route.mirror] if route.mirror else []):
             for fault in _faults_for_http(pools[name]) if name in pools else ():
@@ -148,6 +156,10 @@ def check_pools(service: ServiceSpec, pools: Mapping[str, PoolSpec], scope: Scop
 def _faults_for_http(pool: PoolSpec) -> Iterator[str]:
     if _hangs_on_account(pool):
         yield "hangs on the account"
+    if pool.persistence and pool.persistence.kind is PersistenceKind.PUBLISHED:
+        yield "has persistence by publisher"
+    if compile_media.is_media(pool):
+        yield "has media"
     if pool.login:
         yield "has a login"
     if pool.tls and pool.tls.starttls:
@@ -163,7 +175,7 @@ def _hangs_on_account(pool: PoolSpec) -> bool:
 
 
 def _listen(listen: Listen, protocol: str, scope: Scope) -> ListenSpec:
-    if listen.passthrough and protocol in MAIL_PROTOCOLS:
+    if listen.passthrough and protocol != "http":
         scope.at("passthrough").key_problem(f"passthrough means nothing with {protocol}")
     elif listen.tls and listen.passthrough:
         scope.at("passthrough").key_problem("passthrough does not terminate TLS", "leave tls out")
@@ -248,7 +260,7 @@ def _http(http: Http) -> HttpOptions:
 
 def _access_log(service: Service, scope: Scope) -> AccessLog:
     log = service.access_log
-    if LogFormat(log.format) is LogFormat.COMBINED and service.protocol in MAIL_PROTOCOLS:
+    if LogFormat(log.format) is LogFormat.COMBINED and service.protocol != "http":
         scope.at("format").problem(f"combined is no format for {service.protocol}", "json or off")
     path = log.path if log.path == STANDARD_OUTPUT else scope.at("path").path(log.path)
     return AccessLog(LogFormat(log.format), path)
@@ -259,6 +271,7 @@ def director_spec(director: Director, scope: Scope) -> DirectorSpec:
         workers=director.workers,
         drain_deadline_s=director.drain_deadline,
         loop=director.loop,
+        media=compile_media.director_media(director.media, scope.at("media")),
     )
     if director.metrics:
         spec = replace(spec, metrics=resolved(director.metrics, scope.at("metrics")))

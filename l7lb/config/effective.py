@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from l7lb.config.effective_directory import directory_tree
 from l7lb.config.effective_mail import login_tree, smtp_tree
 from l7lb.config.effective_mail_storage import mail_tree
+from l7lb.config.effective_media import director_media_tree, rtsp_tree
 from l7lb.config.effective_pool import pool_tree, retry_tree
 from l7lb.config.effective_store import store_tree
 from l7lb.config.naming import path_text
@@ -21,8 +22,6 @@ from l7lb.config.units import format_duration, format_share, format_size
 from l7lb.model import (
     ClusterSpec,
     DirectorSpec,
-    FixedReply,
-    HeaderEdits,
     ListenSpec,
     ListenTls,
     MatchSpec,
@@ -31,7 +30,7 @@ from l7lb.model import (
     Timeouts,
     ValueMatch,
 )
-from l7lb.model_http import HttpOptions
+from l7lb.model_http import FixedReply, HeaderEdits, HttpOptions
 
 ROUTE_TIMEOUTS = (
     "body_idle",
@@ -73,6 +72,7 @@ def director_tree(spec: DirectorSpec) -> dict[str, Plain]:
         "workers": spec.workers or "auto",
         "drain_deadline": format_duration(spec.drain_deadline_s),
         "loop": spec.loop,
+        "media": director_media_tree(spec.media),
     }
     optional = {"control": spec.control, "state": spec.state, "metrics": spec.metrics}
     return found | {key: str(value) for key, value in optional.items() if value}
@@ -98,6 +98,8 @@ def _options(spec: ServiceSpec) -> dict[str, Plain]:
     """Those of its protocol."""
     if spec.protocol == "http":
         return {"http": _http(spec.http)}
+    if spec.protocol == "rtsp":
+        return {"rtsp": rtsp_tree(spec.rtsp)}
     smtp: dict[str, Plain] = {"smtp": smtp_tree(spec.smtp)} if spec.protocol == "smtp" else {}
     return {"login": login_tree(spec.login), **smtp}
 

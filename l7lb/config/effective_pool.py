@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from l7lb.config.effective_mail import server_login_tree, smtp_login_tree
+from l7lb.config.effective_media import media_tree, range_text
 from l7lb.config.nodes import Plain
 from l7lb.config.units import format_duration, format_share, format_size
 from l7lb.model import (
@@ -10,16 +11,16 @@ from l7lb.model import (
     CheckSpec,
     KeyKind,
     KeySpec,
-    OutlierSpec,
     PersistenceKind,
     PersistenceSpec,
     PoolSpec,
-    RetrySpec,
     SchedulerKind,
     SchedulerSpec,
     ServerSpec,
     ServerTls,
 )
+from l7lb.model_failures import OutlierSpec, RetrySpec
+from l7lb.model_media import MediaSpec
 
 SEND_PROXY = ("none", "v1", "v2")
 WHOLE_ADDRESS = KeySpec(KeyKind.SOURCE).prefix_length
@@ -43,10 +44,16 @@ def pool_tree(spec: PoolSpec) -> dict[str, Plain]:
         "resolve_every": format_duration(spec.resolve_s),
         "reuse": spec.reuse,
         "max_idle": spec.max_idle,
+        **({"media": media_tree(spec.media)} if _is_media(spec) else {}),
         **({"takeover": format_duration(spec.takeover_s)} if spec.takeover_s else {}),
         **({"login": server_login_tree(spec.login)} if spec.login else {}),
         **({"smtp_login": smtp_login_tree(spec.smtp_login)} if spec.smtp_login else {}),
     }
+
+
+def _is_media(spec: PoolSpec) -> bool:
+    """Other pools have no use for the words."""
+    return spec.media != MediaSpec() or any(server.media_ports for server in spec.servers)
 
 
 def server_tree(spec: ServerSpec) -> dict[str, Plain]:
@@ -57,6 +64,7 @@ def server_tree(spec: ServerSpec) -> dict[str, Plain]:
         "backup": spec.backup,
         "max_connections": spec.max_connections,
         **({"ports": dict(spec.ports)} if spec.ports else {}),
+        **({"media_ports": range_text(spec.media_ports)} if spec.media_ports else {}),
     }
 
 
@@ -107,14 +115,18 @@ def _persistence(spec: PersistenceSpec | None) -> Plain:
         case PersistenceKind.LEARNED:
             timeout = format_duration(spec.timeout_s)
             return {"learned": spec.name.decode(), "timeout": timeout, "limit": spec.limit}
+        case PersistenceKind.PUBLISHED:
+            timeout = format_duration(spec.timeout_s)
+            return {"published": True, "timeout": timeout, "limit": spec.limit}
         case PersistenceKind.HASH:
             return {"hash": _key(spec.key)} if spec.key else "none"
 
 
 def _check(spec: CheckSpec) -> dict[str, Plain]:
     kind = spec.kind
+    has_path = kind in {CheckKind.HTTP, CheckKind.RTSP}
     found: dict[str, Plain] = {
-        kind.value: spec.path if kind is CheckKind.HTTP else True,
+        kind.value: spec.path if has_path else True,
         "every": format_duration(spec.interval_s),
         "fast_every": format_duration(spec.fast_interval_s),
         "timeout": format_duration(spec.timeout_s),
@@ -126,6 +138,9 @@ def _check(spec: CheckSpec) -> dict[str, Plain]:
         found["port"] = spec.port
     if kind is CheckKind.HTTP:
         return found | _http_check(spec)
+    if kind is CheckKind.RTSP:
+        taken = {"status", "tls", "host"}
+        return found | {key: value for key, value in _http_check(spec).items() if key in taken}
     return found | ({"tls": _tls(spec.tls)} if kind.is_greeting else {})
 
 

@@ -9,11 +9,9 @@ LIST_LIMIT = 40
 
 LATER_KEYS = {
     "Cluster": frozenset({"balancer", "monitor", "alerts"}),
-    "Server": frozenset({"media_ports"}),
-    "Check": frozenset({"rtsp"}),
 }
 """Keys of the rules file that other versions know, by section."""
-LATER_PROTOCOLS = frozenset({"rtsp", "lmtp"})
+LATER_PROTOCOLS = frozenset({"lmtp"})
 
 
 def nearest(name: str, known: Collection[str], what: str = "known") -> str:

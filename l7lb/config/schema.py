@@ -46,6 +46,8 @@ def _written(default: object, unit: str) -> object:
         return default.decode() or None
     if isinstance(default, list):
         return [f"{item[0]}-{item[1]}" if isinstance(item, tuple) else item for item in default]
+    if isinstance(default, tuple) and len(default) == 2:
+        return f"{default[0]}-{default[1]}"
     return default if isinstance(default, (str, bool)) else None
 
 

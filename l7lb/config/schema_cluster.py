@@ -22,6 +22,7 @@ from l7lb.config.schema_directory import DirectorySection
 from l7lb.config.schema_keys import Token
 from l7lb.config.schema_mail import Login, Network, Smtp
 from l7lb.config.schema_mail_storage import MailSection
+from l7lb.config.schema_media import DirectorMedia, Rtsp
 from l7lb.config.schema_pool import Pool
 from l7lb.config.schema_route import Route
 from l7lb.config.schema_secret import FileName, Secret
@@ -43,7 +44,7 @@ _HTTP = HttpOptions()
 _LISTEN = ListenSpec(Address("*", 80))
 _TLS = ListenTls(())
 _DIRECTOR = DirectorSpec()
-PROTOCOLS = ("http", *MAIL_PROTOCOLS)
+PROTOCOLS = ("http", *MAIL_PROTOCOLS, "rtsp")
 
 ListenAddress = Annotated[Address, Parsed(addresses.listen_address, {**TEXT, "x-unit": "address"})]
 
@@ -78,7 +79,7 @@ class ListenTlsSection(Section):
     """OpenSSL cipher list for TLS 1.2; without it, OpenSSL's default."""
     alpn: OneOrMany[Literal["http/1.1", "http/1.0", "imap", "pop3"]] = Field(default=["http/1.1"])
     """Application protocols that are offered; with imap and pop3 by default theirs, with smtp
-    none."""
+    and rtsp none."""
 
 
 class Listen(Section):
@@ -122,7 +123,8 @@ class TimeoutsSection(Section):
     keep_alive: Period = _TIMEOUTS.keep_alive_s
     """A client connection between two requests, or before a login; with smtp by default 5m."""
     tunnel_idle: Period = _TIMEOUTS.tunnel_idle_s
-    """Silence in a tunnel (WebSocket, CONNECT), or after a login; with mail by default 35m."""
+    """Silence in a tunnel (WebSocket, CONNECT), or after a login; with mail by default 35m.
+    With rtsp of a client that has a session, by default 12h."""
     server_idle: Period = _TIMEOUTS.server_idle_s
     """A server connection kept open for reuse."""
 
@@ -192,7 +194,7 @@ class AccessLogSection(Section):
 class Service(Section):
     """A virtual service: where clients come in, and the rules for what they ask."""
 
-    protocol: Literal["http", "imap", "pop3", "smtp"]
+    protocol: Literal["http", "imap", "pop3", "smtp", "rtsp"]
     """What is spoken."""
     listen: Annotated[
         list[Annotated[Listen, Short(shorthand.keyed("address", str, int), (TEXT,))]],
@@ -211,6 +213,8 @@ class Service(Section):
     """How clients log in (imap, pop3, smtp)."""
     smtp: Smtp = Smtp()
     """How messages are treated (smtp only)."""
+    rtsp: Rtsp = Rtsp()
+    """How clients are treated (rtsp only)."""
     access_log: Annotated[
         AccessLogSection,
         Short(shorthand.access_log, ({"enum": ["json", "combined", "off", False]},)),
@@ -249,6 +253,8 @@ class Director(Section):
     Without it, made at the first start and kept in `state`."""
     state: FileName | None = None
     """Directory for what outlives a restart; without it, below $XDG_STATE_HOME or /var/lib/l7lb."""
+    media: DirectorMedia = DirectorMedia()
+    """Its processes for media."""
 
 
 class Cluster(Section):

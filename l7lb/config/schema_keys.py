@@ -104,7 +104,7 @@ SCHEDULERS = tuple(kind.value for kind in SchedulerKind)
 class Persistence(Section):
     """What keeps a client on its server; exactly one kind.
 
-    Short form: `source`, `account`, `none`.
+    Short form: `source`, `account`, `published`, `none`.
     """
 
     cookie: Token | None = None
@@ -123,11 +123,14 @@ class Persistence(Section):
     """Group 1 of this regular expression, searched in the path."""
     hash: ShortKey = None
     """Any key, among them those that have no word of their own here."""
+    published: Chosen = None
+    """Who reads a path meets who publishes it (rtsp only)."""
     timeout: Duration | None = None
     """With `cookie`: its Max-Age, 0 (the default) until the browser closes.
-    With `learned`: forgotten after this long unused, by default 30m."""
+    With `learned` and `published`: forgotten after this long unused, by default 30m."""
     limit: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
-    """With `learned`: entries kept, by default 100000; the least recently used goes first."""
+    """With `learned` and `published`: entries kept, by default 100000; the least recently used
+    goes first."""
     same_site: Literal["Lax", "Strict", "None"] | None = None
     """With `cookie`: its SameSite attribute, by default Lax."""
     path: Annotated[str, Parsed(texts.cookie_attribute, TEXT)] | None = None

@@ -23,15 +23,10 @@ from l7lb.config.fields import (
 )
 from l7lb.config.schema_keys import SCHEDULERS, Persistence, Regex, Scheduler
 from l7lb.config.schema_mail import ServerLogin, SmtpLogin
+from l7lb.config.schema_media import Media, PortRange
 from l7lb.config.schema_secret import FileName
-from l7lb.model import (
-    Address,
-    CheckSpec,
-    OutlierSpec,
-    PoolSpec,
-    RetrySpec,
-    ServerTls,
-)
+from l7lb.model import Address, CheckSpec, PoolSpec, ServerTls
+from l7lb.model_failures import OutlierSpec, RetrySpec
 
 _TLS = ServerTls()
 _CHECK = CheckSpec()
@@ -75,6 +70,8 @@ class Server(Section):
     `ports` it needs no port, and then the first of them is probed."""
     ports: dict[Literal["imap", "pop3", "lmtp", "smtp"], Port] = Field(default={})
     """Ports by mail protocol, as in `{imap: 143, lmtp: 24}`."""
+    media_ports: PortRange | None = None
+    """UDP ports from which it sends RTP and RTCP, as in `20000-20999` (rtsp only)."""
     name: Annotated[str, Parsed(texts.server_name, TEXT)] | None = None
     """Name in commands, metrics and logs, unique in the pool; without it, the address."""
     weight: Weight = 1
@@ -86,9 +83,9 @@ class Server(Section):
 
 
 class Check(Section):
-    """How health is probed; exactly one kind. Short form: `tcp`, `http`, `icmp`, `imap`, `pop3`,
-    `smtp`, `lmtp`, `none`. Without a check: the first of the mail protocols in `ports` that all
-    servers have, else `tcp`."""
+    """How health is probed; exactly one kind. Short form: `tcp`, `http`, `icmp`, `rtsp`, `imap`,
+    `pop3`, `smtp`, `lmtp`, `none`. Without a check: the first of the mail protocols in `ports` that
+    all servers have, else `tcp`."""
 
     tcp: Chosen = None
     """A connection is made."""
@@ -99,6 +96,10 @@ class Check(Section):
     """An HTTP request for this path (and query) is answered with a good status; `true`: for `/`."""
     icmp: Chosen = None
     """An echo request is answered."""
+    rtsp: (
+        Annotated[str, Parsed(texts.rtsp_target, TEXT), Short(shorthand.rtsp_path, (_TRUE,))] | None
+    ) = None
+    """An RTSP request is answered with a good status: `true` for OPTIONS, a path for DESCRIBE."""
     imap: Chosen = None
     """The server greets, at its port for IMAP, and answers LOGOUT."""
     pop3: Chosen = None
@@ -124,7 +125,7 @@ class Check(Section):
     port: Port | None = None
     """Port to probe; without it, the server's. Not with icmp."""
     method: Annotated[str, Parsed(texts.method_text, TEXT)] = _CHECK.method
-    """HTTP method. With http only, as all below but `tls`."""
+    """HTTP method. With http only, as all below but `tls`; `host` and `status` with rtsp too."""
     host: Annotated[str, Parsed(texts.authority, TEXT)] | None = None
     """Host header; without it, the server's address."""
     status: Annotated[
@@ -188,7 +189,10 @@ class Pool(Section):
     """Which server gets a new session."""
     persistence: Annotated[
         Persistence | None,
-        Short(shorthand.persistence, ({"enum": ["source", "account", "none", "off", False]},)),
+        Short(
+            shorthand.persistence,
+            ({"enum": ["source", "account", "published", "none", "off", False]},),
+        ),
     ] = None
     """What keeps a client on its server; without it, nothing does."""
     check: Annotated[
@@ -222,6 +226,10 @@ class Pool(Section):
     takeover: Duration = _POOL.takeover_s
     """Mail accounts whose server is down wait so long before another one has them: for servers on
     shared storage that check no fencing tokens, such as Dovecot, and may not be dead, but slow."""
+    media: Annotated[
+        Media, Short(shorthand.keyed("modes", str, list), (TEXT, {"type": "array"}))
+    ] = Media()
+    """How media over UDP goes (rtsp only)."""
     send_proxy: Annotated[
         int,
         Parsed(

@@ -15,7 +15,7 @@ from l7lb.config.units import parse_duration, parse_size, shown
 Expand = Callable[[object], object]
 
 NONE = ("none", "off", False)
-CHECKS = ("tcp", "http", "icmp", "imap", "pop3", "smtp", "lmtp", "none")
+CHECKS = ("tcp", "http", "icmp", "rtsp", "imap", "pop3", "smtp", "lmtp", "none")
 
 
 def listed(value: object) -> object:
@@ -70,17 +70,37 @@ def word(kind: str, known: tuple[str, ...], later: tuple[str, ...] = ()) -> Expa
 def persistence(value: object) -> object:
     if isinstance(value, (str, bool)) and value in NONE:
         return None
-    return word("persistence", ("source", "account"))(value)
+    return word("persistence", ("source", "account", "published"))(value)
 
 
 def check(value: object) -> object:
     if value is False or value == "off":
         return {"none": True}
-    return word("check", CHECKS, ("rtsp",))(value)
+    return word("check", CHECKS)(value)
 
 
 def http_path(value: object) -> object:
     return "/" if value is True else value
+
+
+def rtsp_path(value: object) -> object:
+    return "*" if value is True else value
+
+
+def modes(value: object) -> object:
+    """`none`: no UDP."""
+    return listed_or_none(value)
+
+
+def port_range(value: object) -> tuple[int, int]:
+    """`20000-20999`; the first must be even, as RTP's ports are."""
+    match = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", value) if isinstance(value, str) else None
+    first, last = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1024 <= first < last <= 65535:
+        raise Refusal(f"{shown(value)} is not a range of ports", "such as 20000-20999")
+    if first % 2:
+        raise Refusal(f"{first} is odd", "RTP's ports are even, RTCP's the odd ones above")
+    return first, last
 
 
 def outlier(value: object) -> object:

@@ -188,6 +188,11 @@ def request_target(value: object) -> str:
     return text
 
 
+def rtsp_target(value: object) -> str:
+    """`*`, or a path."""
+    return "*" if value == "*" else request_target(value)
+
+
 def authority(value: object) -> str:
     """RFC 9110 §7.2: host and perhaps a port."""
     text = text_of(value)

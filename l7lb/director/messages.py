@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from l7lb.media.modes import Known
 from l7lb.model import ClusterSpec
 from l7lb.pool.cells import Layout
 from l7lb.pool.indices import Indices
@@ -87,6 +88,13 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaWays:
+    """What stands against which way of media, by service, pool and server."""
+
+    found: Mapping[tuple[str, str, str], Known]
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """Stop accepting, let sessions end, then exit."""
 
@@ -138,6 +146,16 @@ class Drained:
 
 
 ToWorker = (
-    Setup | Listen | Unlisten | Apply | Update | StatusRequest | Ping | ReopenLogs | Learned | Drain
+    Setup
+    | Listen
+    | Unlisten
+    | Apply
+    | Update
+    | StatusRequest
+    | Ping
+    | ReopenLogs
+    | Learned
+    | MediaWays
+    | Drain
 )
 ToSupervisor = Ready | Refused | Report | StatusReply | Learned | Pong | Drained

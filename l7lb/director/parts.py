@@ -9,6 +9,7 @@ from l7lb.director.crew import Crew
 from l7lb.director.embedded_store import EmbeddedStore
 from l7lb.director.events import Events
 from l7lb.director.listeners import Listeners
+from l7lb.director.media_processes import MediaProcesses
 from l7lb.director.pin_book import PinBook
 from l7lb.director.running import Running
 from l7lb.health.prober import Prober
@@ -27,3 +28,4 @@ class Parts:
     crew: Crew
     pins: PinBook
     store: EmbeddedStore
+    media: MediaProcesses

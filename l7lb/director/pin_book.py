@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 
 from l7lb.director.messages import Learned
-from l7lb.model import PersistenceKind, PersistenceSpec, PoolSpec
+from l7lb.model import LEARNING, PersistenceSpec, PoolSpec
 
 
 class PinBook:
@@ -25,7 +25,7 @@ class PinBook:
         learning = {
             name: pool.persistence
             for name, pool in pools.items()
-            if pool.persistence is not None and pool.persistence.kind is PersistenceKind.LEARNED
+            if pool.persistence is not None and pool.persistence.kind in LEARNING
         }
         self._specs = learning
         self._pins = {name: self._pins.get(name, OrderedDict()) for name in learning}

@@ -135,6 +135,7 @@ class Reloader:
         self._forget_left()
         parts.pins.reconcile(spec.pools)
         parts.store.reconcile(spec)
+        parts.media.reconcile(spec)
         if parts.store.serves(spec) and not self._shared.is_started:
             self._shared.start(spec.store)
         self._shared.file_changed()

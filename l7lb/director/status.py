@@ -63,6 +63,7 @@ class StatusDesk:
             "generation_age_s": _age(running.loaded_s),
             "worker_restarts": parts.crew.restarts,
             "store": self._store(),
+            "media": parts.media.view(running.spec),
             "workers": [self._worker(slot, replies[slot]) for slot in sorted(replies)],
             "workers_unknown": [slot for slot, reply in replies.items() if reply is None],
             "services": [self._service(each, replies) for each in running.spec.services.values()],
@@ -119,6 +120,8 @@ class StatusDesk:
             row["idle_server_connections"] = reply.status.get("idle")
             if "mail" in reply.status:
                 row["mail"] = reply.status["mail"]
+            if "media" in reply.status:
+                row["media"] = reply.status["media"]
         return row
 
     def _service(self, spec: ServiceSpec, replies: Replies) -> Json:

@@ -24,8 +24,10 @@ from l7lb.director.embedded_store import EmbeddedStore
 from l7lb.director.events import Events
 from l7lb.director.exposition import MetricsServer
 from l7lb.director.listeners import BUSY_PATIENCE_S, Listeners
+from l7lb.director.media_processes import MediaProcesses
 from l7lb.director.messages import (
     Learned,
+    MediaWays,
     Ready,
     Refused,
     ReopenLogs,
@@ -86,6 +88,7 @@ class Supervisor:
             crew=Crew(calls, events, options.worker_command),
             pins=PinBook(clock.now),
             store=store,
+            media=MediaProcesses(events),
         )
         self.shared = SharedState(self.parts)
         desk = StatusDesk(self.parts, self.shared)
@@ -140,12 +143,14 @@ class Supervisor:
         self.parts.running.forget_left()
         self.parts.pins.reconcile(spec.pools)
         self.parts.store.reconcile(spec)
+        self.parts.media.reconcile(spec)
         await self.parts.store.ready()
         self.shared.start(spec.store)
         self.parts.prober.reconcile(spec.pools)
         self.parts.resolver.reconcile(spec.pools)
         self.parts.crew.loop = spec.director.loop
         self.parts.crew.resize(worker_count(spec), spec.director.drain_deadline_s)
+        self.parts.media.told = lambda found: self.parts.crew.broadcast(MediaWays(dict(found)))
         self._background(self.parts.crew.watch())
         self._background(self._announce())
         self.parts.events.warn_of(self.options.warnings)
@@ -221,6 +226,7 @@ class Supervisor:
             task.cancel()
         await self.shared.close()
         await self.parts.crew.kill()
+        await self.parts.media.close()
         await self.parts.store.close()
         await self.parts.prober.close()
         await self.parts.resolver.close()
@@ -249,6 +255,8 @@ class Supervisor:
             worker.listen(*spot, self.parts.listeners.socket(spot).fileno())
         for pin in self.parts.pins.all():
             worker.send(pin)
+        if self.parts.media.found:
+            worker.send(MediaWays(dict(self.parts.media.found)))
 
     def _slot_ended(self, slot: int) -> None:
         self.parts.running.release_slot(slot)

@@ -21,12 +21,14 @@ from l7lb.director.channel import Channel, ChannelFull
 from l7lb.director.events import log_to_stderr
 from l7lb.director.loops import loop_factory
 from l7lb.director.mail_room import MailRoom
+from l7lb.director.media_room import MediaRoom
 from l7lb.director.messages import (
     Apply,
     Drain,
     Drained,
     Learned,
     Listen,
+    MediaWays,
     Ping,
     Pong,
     Ready,
@@ -67,6 +69,7 @@ class Worker:
         self._unsent = 0
         self._engine: Engine | None = None
         self._mail: MailRoom | None = None
+        self._media: MediaRoom | None = None
         self._spec: ClusterSpec | None = None
         self._drain: asyncio.Task[None] | None = None
         self.finished: asyncio.Future[None] = self._loop.create_future()
@@ -97,6 +100,9 @@ class Worker:
                 self._reopen()
             case Learned():
                 self._learned_elsewhere(message)
+            case MediaWays():
+                assert self._media is not None
+                self._media.hear(message.found)
             case Drain():
                 self._start_drain(message.deadline_s)
 
@@ -113,9 +119,10 @@ class Worker:
         plugs: dict[str, Plug] = {}
         env = EngineEnvironment(counters, self._report, setup.secret, setup.workers, plugs)
         self._engine = Engine(self._loop, env)
-        self._mail = MailRoom(self._engine, plugs, setup.secret)
+        self._mail = MailRoom(self._engine, plugs, setup.secret, setup.slot)
+        self._media = MediaRoom(self._engine, plugs, setup.secret)
         try:
-            self._put_in_place(self._engine, self._mail, setup.spec, setup.indices)
+            self._put_in_place(setup.spec, setup.indices)
         except (ValueError, OSError, L7lbError) as error:
             self._send(Refused(setup.generation, str(error)))
             self._start_drain(0.0)
@@ -123,25 +130,27 @@ class Worker:
         self._took(setup.spec, setup.generation, setup.updates)
 
     def _apply(self, message: Apply) -> None:
-        engine = self._running
-        assert self._mail is not None
         try:
-            self._put_in_place(engine, self._mail, message.spec, message.indices)
+            self._put_in_place(message.spec, message.indices)
         except (ValueError, OSError, L7lbError) as error:
             self._send(Refused(message.generation, str(error)))
             return
         self._took(message.spec, message.generation, message.updates)
 
-    @staticmethod
-    def _put_in_place(engine: Engine, mail: MailRoom, spec: ClusterSpec, indices: Indices) -> None:
+    def _put_in_place(self, spec: ClusterSpec, indices: Indices) -> None:
         """All of it or nothing. Raises ValueError, OSError, L7lbError."""
+        engine, mail, media = self._running, self._mail, self._media
+        assert mail is not None
+        assert media is not None
         prepared = mail.prepare(spec)
+        media.prepare(spec)
         try:
             engine.apply(spec, indices)
         except BaseException:
             mail.drop(prepared)
             raise
         mail.take(prepared)
+        media.take(spec)
 
     def _took(
         self, spec: ClusterSpec, generation: int, updates: Sequence[tuple[str, ServerUpdate]]
@@ -181,7 +190,8 @@ class Worker:
     def _status(self) -> Mapping[str, object]:
         status = self._engine.status() if self._engine is not None else {}
         mail = self._mail.state() if self._mail is not None else {}
-        return {**status, **mail, "messages_unsent": self._unsent}
+        media = self._media.state() if self._media is not None else {}
+        return {**status, **mail, **media, "messages_unsent": self._unsent}
 
     def _reopen(self) -> None:
         if self._engine is not None:
@@ -215,6 +225,8 @@ class Worker:
             self._engine.close()
             if self._mail is not None:
                 await self._mail.close()
+            if self._media is not None:
+                await self._media.close()
             self._send(Drained(cut))
         try:
             async with asyncio.timeout(FAREWELL_S):

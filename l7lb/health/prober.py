@@ -17,6 +17,7 @@ from l7lb.health.probe import Probe
 from l7lb.health.probe_greeting import probe_greeting
 from l7lb.health.probe_http import probe_http
 from l7lb.health.probe_icmp import probe_icmp
+from l7lb.health.probe_rtsp import probe_rtsp
 from l7lb.health.probe_tcp import probe_tcp
 from l7lb.health.watch import Watch, WatchEnvironment, WatchSpec
 from l7lb.model import GREETINGS, CheckKind, CheckSpec, Endpoint, Health, PoolSpec, ServerSpec
@@ -29,6 +30,7 @@ PROBES: Mapping[CheckKind, Probe] = {
     CheckKind.TCP: probe_tcp,
     CheckKind.HTTP: probe_http,
     CheckKind.ICMP: probe_icmp,
+    CheckKind.RTSP: probe_rtsp,
     **dict.fromkeys(GREETINGS, probe_greeting),
 }
 UNCHECKED: Mapping[str, object] = {

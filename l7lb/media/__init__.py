@@ -1,1 +1,4 @@
-"""What media needs beyond its protocol: kernel, relay, hot files, the dialogue on the driver."""
+"""Media: RTSP with its RTP and RTCP on one server, and the files that many want.
+
+Owns what the media service needs beyond its wire format.
+"""

@@ -24,12 +24,14 @@ class Dialing(Pollable):
         endpoint: Endpoint,
         handler: StreamHandler,
         done: Callable[[Stream | None, OSError | None], None],
+        sock: socket.socket | None = None,
     ) -> None:
+        """`sock`: neither connected nor blocking; ours from now on."""
         super().__init__()
         self._poller = poller
         self._handler = handler
         self._done = done
-        self._sock: socket.socket | None = None
+        self._sock = sock
         try:
             self._open(endpoint)
         except OSError as error:
@@ -38,7 +40,7 @@ class Dialing(Pollable):
 
     def _open(self, endpoint: Endpoint) -> None:
         family, address = endpoint
-        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = self._sock or socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self._sock = sock
         if family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -7,12 +7,15 @@ moves the bytes. It knows no protocol.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from l7lb.errors import NoServer
 from l7lb.net.dial import IdleConnections
 from l7lb.net.flow import Flow, blocks
 from l7lb.net.log_lines import Record
+from l7lb.net.opening import Opener, Opening
 from l7lb.net.service import NO_ROUTE, RoutePlan, Service
 from l7lb.net.stream import FULL, HEAD_READ_SIZE, HOLD, READ_SIZE, ByteStream, Stream
 from l7lb.net.tls import Negotiated, TlsStream
@@ -62,6 +65,8 @@ class Driver(Flow):
         self.source_port = 0
         self.starttls: CertificateStore | None = None
         """With what TLS begins when the client asks for it in the protocol; None: it cannot."""
+        self.opener: Opener | None = None
+        """Opens the sockets to servers; None: they are the engine's."""
         self._plan: RoutePlan | None = None
         self._pool: Pool | None = None
         self._dialing: Cancellable | None = None
@@ -99,24 +104,66 @@ class Driver(Flow):
     def pool_of(self, facts: Facts) -> Pool:
         """The pool that the last decision gives this account, always the same: for those who must
         ask about the account there before `connect`."""
+        return self.pool_for(facts.account)
+
+    def pool_for(self, key: bytes) -> Pool:
+        """As `pool_of`, for any other key."""
         plan = self._plan
         assert plan is not None
-        self._pool = plan.choose_for(facts.account)
+        self._pool = plan.choose_for(key)
         return self._pool
+
+    @property
+    def only_pool(self) -> Pool | None:
+        """Of the last decision, where it leaves no choice."""
+        return self._plan.pool if self._plan is not None else None
+
+    def pin(self, pool: str) -> bool:
+        """In place of `decide`, for a pin that the client brought: the next `connect` takes this
+        pool. False: no route of the service uses it any more."""
+        service = self.begin_exchange()
+        for plan in service.plans:
+            for candidate, _ in plan.pools:
+                if candidate.name == pool:
+                    self._plan = plan
+                    self._pool = candidate
+                    self._limits = plan.limits
+                    return True
+        return False
+
+    @property
+    def slot(self) -> Slot | None:
+        """Held while a server is chosen."""
+        return self._slot
+
+    @property
+    def pool(self) -> Pool | None:
+        """Of that server."""
+        return self._pool
+
+    def keep_slot(self) -> Slot | None:
+        """The slot, for a session that outlives the connection: the caller gives it back."""
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            self._released = slot.server
+        return slot
 
     def begin_exchange(self) -> Service:
         """For a session with server connections of its own (`leg`): start the exchange's clock
-        and limits without a decision; returns the rules as they are now."""
+        and limits without a decision; returns the rules as they are now. The limits are those of
+        the last decision's route, if there was one."""
         self.service = service = self.service.latest.service
-        self._limits = service.limits
+        self._limits = service.limits if self._plan is None else self._plan.limits
         self._started = self._poller.now_s
         return service
 
-    def served(self, pool: Pool | None, server: Server | None, sent: int) -> None:
-        """For the log, when such a session ends its exchange: by whom, and octets sent there."""
+    def served(self, pool: Pool | None, server: Server | None, sent: int | None = None) -> None:
+        """For the log, when such a session ends its exchange, or one keeps its server beyond it:
+        by whom, and octets sent there (None: those that went through here)."""
         self._pool = pool
         self._released = server
-        self._bytes_in = sent
+        if sent is not None:
+            self._bytes_in = sent
 
     def connect(self, facts: Facts, careful: bool) -> int:
         plan = self._plan
@@ -164,10 +211,16 @@ class Driver(Flow):
 
     def _dial(self, slot: Slot) -> None:
         self._reused = False
-        assert self._pool is not None
-        port = slot.server.spec.port(self.service.port) if self.service.port else 0
-        self._dialing = self.host.dial(self._pool, slot.server, self, port)
+        pool, server = self._pool, slot.server
+        assert pool is not None
+        port = server.spec.port(self.service.port) if self.service.port else 0
         self.phase(PHASE_CONNECT)
+        if self.opener is None:
+            self._dialing = self.host.dial(pool, server, self, port)
+            return
+        dial = partial(self.host.dial, pool, server, self, port)
+        self._dialing = opening = Opening(dial)
+        self.opener.open_socket(pool, server, opening.opened)
 
     def dialed(self, stream: ByteStream | None, error: OSError | None) -> None:
         """The engine's answer to `dial`."""
@@ -247,6 +300,18 @@ class Driver(Flow):
             if outcome == OUTCOME_TIMEOUT:
                 self._counters.count(slot.server.index, TIMEOUTS)
             slot.release(OUTCOMES[outcome])
+
+    def part(self, ended: Callable[[], None]) -> bool:
+        """Before `release`: end our side of the server's connection and let it go; `ended` is
+        called when the server has ended its own. False: there is nothing to wait for."""
+        self._stop_relays()
+        stream = self.server
+        if stream is None or stream.closed or stream.at_eof:
+            return False
+        self.server = None
+        self._let_client_go()
+        self.host.part(stream, ended)
+        return True
 
     def _idle_s(self) -> float:
         return self._plan.server_idle_s if self._plan is not None else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import NamedTuple
 
 from l7lb.model import Endpoint, PoolSpec, ServerSpec
 from l7lb.net.certificates import client_wrap
@@ -15,11 +16,23 @@ from l7lb.pool.server import Server
 from l7lb_protocols.proxy_protocol import build_binary, build_text
 
 
+class Way(NamedTuple):
+    """How to connect, where it is not as usual."""
+
+    port: int = 0
+    """Instead of the address's; 0: that one."""
+    sock: socket.socket | None = None
+    """To connect with; closed with the attempt."""
+
+
+USUAL = Way()
+
+
 class Upstream:
     """One attempt. Answers once by `dialer.dialed` unless cancelled; the dialer has a deadline."""
 
     def __init__(
-        self, poller: Poller, spec: PoolSpec, server: Server, dialer: Dialer, port: int = 0
+        self, poller: Poller, spec: PoolSpec, server: Server, dialer: Dialer, way: Way = USUAL
     ) -> None:
         self._spec = spec
         self._server = server
@@ -27,11 +40,13 @@ class Upstream:
         self._stream: Stream | None = None
         self._dialing: Dialing | None = None
         if server.endpoint is None:
+            if way.sock is not None:
+                way.sock.close()
             error = OSError(f"the name {server.spec.address.host} has no address yet")
             poller.loop.call_soon(self._failed, error)
         else:
-            endpoint = at_port(server.endpoint, port) if port else server.endpoint
-            self._dialing = Dialing(poller, endpoint, dialer, self._connected)
+            endpoint = at_port(server.endpoint, way.port) if way.port else server.endpoint
+            self._dialing = Dialing(poller, endpoint, dialer, self._connected, way.sock)
 
     def cancel(self) -> None:
         self._dialer = _NOBODY

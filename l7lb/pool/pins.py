@@ -12,6 +12,7 @@ from l7lb.model import PersistenceKind, PersistenceSpec, PoolSpec
 from l7lb.persistence.cookie import CookiePins
 from l7lb.persistence.key import extractor
 from l7lb.persistence.learned import LearnedPins, PinTable
+from l7lb.persistence.published import PublishedPins, value_of
 from l7lb.pool.environment import PoolEnvironment
 from l7lb.pool.server import Server
 from l7lb.scheduling.base import Inputs
@@ -114,6 +115,37 @@ class PinnedByLearning(Pins):
         return len(self._learned.table)
 
 
+class PinnedByPublisher(Pins):
+    """Who has published the path."""
+
+    def __init__(self, spec: PersistenceSpec, table: PinTable) -> None:
+        super().__init__(spec)
+        self._published = PublishedPins(table)
+        self._servers: Mapping[str, Server] = {}
+
+    def update(self, servers: Mapping[str, Server], *, is_backup: bool) -> None:  # noqa: ARG002
+        self._servers = servers
+
+    def find(self, facts: Facts) -> Server | None:
+        name = self._published.find(facts)
+        return None if name is None else self._servers.get(name)
+
+    def explain(self, facts: Facts) -> tuple[Server | None, str]:
+        name = self._published.peek(facts)
+        if name is not None and name in self._servers:
+            return self._servers[name], f"the path is published on {name}"
+        return None, "nobody is known to publish the path"
+
+    def tell(self, used: Callable[[bytes, str], None]) -> None:
+        self._published.table.on_use = used
+
+    def learn(self, server: str, value: bytes) -> bool:
+        return bool(value) and self._published.table.remember(value_of(value), server)
+
+    def __len__(self) -> int:
+        return len(self._published.table)
+
+
 class PinnedByHash(Pins):
     """A rendezvous hash over the servers that keep clients: a drained one keeps its keys."""
 
@@ -160,4 +192,6 @@ def make_pins(spec: PoolSpec, env: PoolEnvironment, inputs: Inputs) -> Pins | No
         return PinnedByCookie(persistence, spec.name, env.secret)
     if persistence.kind is PersistenceKind.LEARNED:
         return PinnedByLearning(persistence, env.pin_table(persistence))
+    if persistence.kind is PersistenceKind.PUBLISHED:
+        return PinnedByPublisher(persistence, env.pin_table(persistence))
     return PinnedByHash(persistence, inputs)

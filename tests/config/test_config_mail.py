@@ -194,7 +194,7 @@ def test_tls_of_mail_offers_what_is_spoken(
 
 def test_every_protocol_has_its_words() -> None:
     assert set(ALPN) == set(TIMEOUTS) == set(PROTOCOLS)
-    assert set(PORTS) == set(PROTOCOLS) - {"http"}
+    assert set(PORTS) == set(PROTOCOLS) - {"http", "rtsp"}
     assert {name.encode() for name in get_args(Mechanism)} == set(MECHANISMS)
 
 

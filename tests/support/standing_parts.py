@@ -11,6 +11,7 @@ from l7lb.director.crew import Crew, CrewCalls
 from l7lb.director.embedded_store import EmbeddedStore
 from l7lb.director.events import Events
 from l7lb.director.listeners import Listeners
+from l7lb.director.media_processes import MediaProcesses
 from l7lb.director.messages import ToWorker
 from l7lb.director.parts import Parts
 from l7lb.director.pin_book import PinBook
@@ -51,6 +52,7 @@ def standing_parts(folder: Path, spec: ClusterSpec) -> Parts:
         ToldCrew(),
         pins,
         EmbeddedStore(folder, events),
+        MediaProcesses(events),
     )
 
 

@@ -1,0 +1,438 @@
+"""The relay's data path, compiled: see packets.py, whose words hold here too.
+
+Many datagrams are one system call each way (recvmmsg, sendmmsg). Where the kernel can, a run of
+datagrams of one size leaves as one piece that it cuts again (UDP_SEGMENT), and comes as one
+(UDP_GRO), so that the way through its network code is paid once for all of them.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.errno cimport EAGAIN, EINTR, EINVAL, EIO, EMSGSIZE, ENOBUFS, EOPNOTSUPP, errno
+from libc.string cimport memcmp, memcpy, memset
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+from posix.unistd cimport close
+
+import os
+import select
+import socket
+
+cdef extern from "<sys/epoll.h>" nogil:
+    ctypedef union epoll_data_t:
+        int fd
+    struct epoll_event:
+        unsigned int events
+        epoll_data_t data
+    int epoll_wait(int epoll, epoll_event* events, int most, int timeout_ms)
+
+cdef extern from "<arpa/inet.h>" nogil:
+    unsigned short ntohs(unsigned short port)
+    unsigned short htons(unsigned short port)
+
+cdef extern from "<netinet/in.h>" nogil:
+    enum: AF_INET
+    enum: AF_INET6
+    struct in_addr:
+        unsigned int s_addr
+    struct in6_addr:
+        unsigned char[16] s6_addr
+    struct sockaddr_in:
+        unsigned short sin_family
+        unsigned short sin_port
+        in_addr sin_addr
+    struct sockaddr_in6:
+        unsigned short sin6_family
+        unsigned short sin6_port
+        in6_addr sin6_addr
+
+cdef extern from *:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <sys/socket.h>
+    #include <netinet/in.h>
+    #ifndef SOL_UDP
+    #define SOL_UDP 17
+    #endif
+    #ifndef UDP_SEGMENT
+    #define UDP_SEGMENT 103
+    #endif
+    #ifndef UDP_GRO
+    #define UDP_GRO 104
+    #endif
+    """
+    enum: SOL_UDP
+    enum: UDP_SEGMENT
+    enum: UDP_GRO
+
+cdef extern from "<sys/socket.h>" nogil:
+    enum: MSG_DONTWAIT
+    enum: MSG_NOSIGNAL
+    struct iovec:
+        void* iov_base
+        size_t iov_len
+    struct msghdr:
+        void* msg_name
+        unsigned int msg_namelen
+        iovec* msg_iov
+        size_t msg_iovlen
+        void* msg_control
+        size_t msg_controllen
+        int msg_flags
+    struct mmsghdr:
+        msghdr msg_hdr
+        unsigned int msg_len
+    struct cmsghdr:
+        size_t cmsg_len
+        int cmsg_level
+        int cmsg_type
+    cmsghdr* CMSG_FIRSTHDR(msghdr* message)
+    cmsghdr* CMSG_NXTHDR(msghdr* message, cmsghdr* part)
+    unsigned char* CMSG_DATA(cmsghdr* part)
+    size_t CMSG_LEN(size_t length)
+    size_t CMSG_SPACE(size_t length)
+    int recvmmsg(int fd, mmsghdr* messages, unsigned int count, int flags, void* timeout)
+    int sendmmsg(int fd, mmsghdr* messages, unsigned int count, int flags)
+    int setsockopt(int fd, int level, int name, const void* value, unsigned int length)
+
+BATCH = 64
+READY = 64
+DATAGRAM_BYTES = 65535
+
+cdef enum:
+    MOST = 64            # BATCH, and READY
+    ROOM = 65600         # a datagram; not a power of two, or all would fall on the same cache lines
+    CONTROL = 64         # one int of ancillary data, with room to spare
+    RUN_BYTES = 65000    # below what one IP packet may hold
+    PIECES = 64          # UDP_MAX_SEGMENTS of older kernels
+
+cdef union Address:
+    unsigned short family
+    sockaddr_in four
+    sockaddr_in6 six
+
+# One set of buffers for the process: it has one thread, and a batch ends before the next begins.
+cdef char[MOST * ROOM] rooms
+cdef Address[MOST] sources
+cdef iovec[MOST] taken
+cdef mmsghdr[MOST] incoming
+cdef char[MOST * CONTROL] heard
+
+cdef iovec[MOST] given
+cdef mmsghdr[MOST] outgoing
+cdef char[MOST * CONTROL] told
+cdef int[MOST] pieces    # datagrams in each outgoing message
+cdef int[MOST] first     # its first iovec
+cdef unsigned short[MOST] sizes    # of its datagrams; the last may be shorter
+
+cdef void prepare() noexcept:
+    cdef int i
+    memset(incoming, 0, sizeof(incoming))
+    for i in range(MOST):
+        taken[i].iov_base = rooms + i * ROOM
+        taken[i].iov_len = DATAGRAM
+        incoming[i].msg_hdr.msg_iov = &taken[i]
+        incoming[i].msg_hdr.msg_iovlen = 1
+        incoming[i].msg_hdr.msg_name = &sources[i]
+
+cdef size_t DATAGRAM = 65535
+prepare()
+
+
+cdef double monotonic() noexcept:
+    cdef timespec time
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return time.tv_sec + time.tv_nsec / 1e9
+
+
+cdef int segment_size(msghdr* message) noexcept:
+    """What the kernel joined was cut in pieces of this size; 0: one datagram."""
+    cdef cmsghdr* part = CMSG_FIRSTHDR(message)
+    while part != NULL:
+        if part.cmsg_level == SOL_UDP and part.cmsg_type == UDP_GRO:
+            return (<int*>CMSG_DATA(part))[0]
+        part = CMSG_NXTHDR(message, part)
+    return 0
+
+
+cdef class Side:
+    """One socket, the one peer behind it, and the other side, to which its packets go."""
+
+    cdef readonly int fd
+    cdef readonly str host
+    cdef readonly bint latched, reports
+    cdef public bytes report
+    cdef public Side other
+    cdef public unsigned long long packets, octets, lost, strangers
+    cdef public double last_s
+    cdef Address _peer
+    cdef unsigned int _length
+    cdef bint _segments
+
+    def __init__(self, int fd, str host, bint reports):
+        cdef bytes packed
+        cdef int on = 1
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        packed = socket.inet_pton(family, host)
+        self.host = socket.inet_ntop(family, packed)
+        self.fd = fd
+        self.reports = reports
+        self.report = b""
+        memset(&self._peer, 0, sizeof(self._peer))
+        if family == AF_INET6:
+            self._peer.six.sin6_family = AF_INET6
+            memcpy(self._peer.six.sin6_addr.s6_addr, <char*>packed, 16)
+            self._length = sizeof(sockaddr_in6)
+        else:
+            self._peer.four.sin_family = AF_INET
+            self._peer.four.sin_addr.s_addr = (<unsigned int*><char*>packed)[0]
+            self._length = sizeof(sockaddr_in)
+        os.set_blocking(fd, False)
+        self._segments = not reports
+        if not reports:
+            setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof(on))  # older kernels: one by one
+
+    @property
+    def port(self):
+        return ntohs(self._port())
+
+    cdef unsigned short _port(self) noexcept:
+        """In network order; it stands at the same place for both families."""
+        return self._peer.four.sin_port
+
+    def aim(self, int port):
+        """The peer says that it is there; what has been latched holds against it."""
+        if not self.latched:
+            self._peer.four.sin_port = htons(port)
+
+    def close(self):
+        if self.fd >= 0:
+            close(self.fd)
+            self.fd = -1
+
+    cdef bint _is_peer(self, Address* source) noexcept:
+        if source.family != self._peer.family:
+            return False
+        if self.latched and source.four.sin_port != self._peer.four.sin_port:
+            return False
+        if source.family == AF_INET:
+            return source.four.sin_addr.s_addr == self._peer.four.sin_addr.s_addr
+        return memcmp(source.six.sin6_addr.s6_addr, self._peer.six.sin6_addr.s6_addr, 16) == 0
+
+    cdef int move(self, double now_s):
+        """One batch, to the other side; how many datagrams were there."""
+        cdef int i, count, size, kept = 0, last = -1
+        cdef unsigned int length
+        for i in range(MOST):
+            incoming[i].msg_hdr.msg_namelen = sizeof(Address)
+            incoming[i].msg_hdr.msg_control = heard + i * CONTROL
+            incoming[i].msg_hdr.msg_controllen = 0 if self.reports else CONTROL
+        count = recvmmsg(self.fd, incoming, MOST, MSG_DONTWAIT, NULL)
+        if count <= 0:
+            return 0
+        outbox.begin(self.other)
+        for i in range(count):
+            length = incoming[i].msg_len
+            size = segment_size(&incoming[i].msg_hdr)
+            if size <= 0 or <unsigned int>size >= length:
+                size = 0
+            if not self._is_peer(&sources[i]):
+                self.strangers += (length + size - 1) // size if size else 1
+                continue
+            if not self.latched:
+                self._peer.four.sin_port = sources[i].four.sin_port
+                self.latched = True
+            self.packets += (length + size - 1) // size if size else 1
+            self.octets += length
+            last = i
+            outbox.add(i, length, size)
+        if last >= 0:
+            self.last_s = now_s
+            if self.reports:
+                self.report = PyBytes_FromStringAndSize(rooms + last * ROOM, incoming[last].msg_len)
+        self.lost += outbox.send()
+        return count
+
+
+cdef class Outbox:
+    """The batch on its way out: messages, each one datagram or a run of them."""
+
+    cdef Side _side
+    cdef int _messages, _parts, _piece
+    cdef size_t _bytes
+    cdef bint _is_open
+    cdef unsigned long long _lost
+
+    cdef void begin(self, Side side):
+        self._side = side
+        self._messages = self._parts = 0
+        self._is_open = False
+        self._lost = 0
+
+    cdef void add(self, int number, unsigned int length, int size):
+        """The datagram in this room, or the run of datagrams of `size` octets that is there."""
+        cdef int count = (length + size - 1) // size if size else 1
+        if self._side is None or not self._side._port():
+            self._lost += count
+            return
+        given[self._parts].iov_base = rooms + number * ROOM
+        given[self._parts].iov_len = length
+        self._parts += 1
+        if not size and self._joins(length):
+            pieces[self._messages - 1] += 1
+            self._bytes += length
+            self._is_open = length == <unsigned int>self._piece  # a shorter one is the last
+            return
+        pieces[self._messages] = count
+        first[self._messages] = self._parts - 1
+        self._piece = size if size else length
+        self._bytes = length
+        self._is_open = not size and length > 0
+        self._messages += 1
+        sizes[self._messages - 1] = self._piece
+
+    cdef bint _joins(self, unsigned int length):
+        return (
+            self._is_open
+            and self._side._segments
+            and 0 < length <= <unsigned int>self._piece
+            and pieces[self._messages - 1] < PIECES
+            and self._bytes + length <= RUN_BYTES
+        )
+
+    cdef unsigned long long send(self):
+        """How many datagrams were lost."""
+        cdef int i, done = 0, result
+        for i in range(self._messages):
+            self._write(i)
+        while done < self._messages:
+            result = sendmmsg(
+                self._side.fd, &outgoing[done], self._messages - done, MSG_DONTWAIT | MSG_NOSIGNAL
+            )
+            if result > 0:
+                done += result
+            elif errno == EINTR:
+                continue
+            elif errno == EAGAIN or errno == ENOBUFS:
+                for i in range(done, self._messages):
+                    self._lost += pieces[i]
+                break
+            else:
+                self._lost += self._one_by_one(done)
+                done += 1
+        self._side = None
+        return self._lost
+
+    cdef void _write(self, int number) noexcept:
+        """The header of one message."""
+        cdef msghdr* message = &outgoing[number].msg_hdr
+        cdef cmsghdr* part
+        cdef int end = first[number + 1] if number + 1 < self._messages else self._parts
+        message.msg_name = &self._side._peer
+        message.msg_namelen = self._side._length
+        message.msg_iov = &given[first[number]]
+        message.msg_iovlen = end - first[number]
+        message.msg_flags = 0
+        message.msg_control = NULL
+        message.msg_controllen = 0
+        if pieces[number] > 1:
+            message.msg_control = told + number * CONTROL
+            message.msg_controllen = CMSG_SPACE(sizeof(unsigned short))
+            part = CMSG_FIRSTHDR(message)
+            part.cmsg_level = SOL_UDP
+            part.cmsg_type = UDP_SEGMENT
+            part.cmsg_len = CMSG_LEN(sizeof(unsigned short))
+            (<unsigned short*>CMSG_DATA(part))[0] = sizes[number]
+
+    cdef int _one_by_one(self, int number):
+        """A run that this way out does not take is sent in its datagrams; how many were lost."""
+        cdef int lost = 0, i
+        cdef size_t at, size
+        cdef msghdr* message = &outgoing[number].msg_hdr
+        cdef mmsghdr single
+        cdef iovec part
+        if pieces[number] == 1:
+            return 1
+        if errno == EINVAL or errno == EIO or errno == EMSGSIZE or errno == EOPNOTSUPP:
+            self._side._segments = False
+        memset(&single, 0, sizeof(single))
+        single.msg_hdr.msg_name = message.msg_name
+        single.msg_hdr.msg_namelen = message.msg_namelen
+        single.msg_hdr.msg_iov = &part
+        single.msg_hdr.msg_iovlen = 1
+        for i in range(<int>message.msg_iovlen):
+            at = 0
+            while at < message.msg_iov[i].iov_len:
+                size = message.msg_iov[i].iov_len - at
+                if size > <size_t>sizes[number]:
+                    size = sizes[number]
+                part.iov_base = <char*>message.msg_iov[i].iov_base + at
+                part.iov_len = size
+                if sendmmsg(self._side.fd, &single, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1:
+                    lost += 1
+                at += size
+        return lost
+
+
+cdef Outbox outbox = Outbox()
+
+
+cdef class Mover:
+    """Moves what is ready. Other descriptors may stand in the same set; `turn` tells of them."""
+
+    cdef object _epoll
+    cdef int _set
+    cdef dict _sides
+    cdef public list noted
+    cdef readonly int moved, largest
+    cdef epoll_event[MOST] _arrived
+
+    def __init__(self, epoll):
+        self._epoll = epoll
+        self._set = epoll.fileno()
+        self._sides = {}
+        self.noted = []
+
+    def watch(self, Side side):
+        """Raises OSError."""
+        self._epoll.register(side.fd, select.EPOLLIN)
+        self._sides[side.fd] = side
+
+    def forget(self, Side side):
+        """Before it is closed, and never inside a turn."""
+        if self._sides.pop(side.fd, None) is not None:
+            self._epoll.unregister(side.fd)
+
+    def turn(self, double timeout_s):
+        """Wait, move one batch of each socket that is ready, and return the descriptors that are
+        no side's."""
+        cdef int timeout_ms = <int>(timeout_s * 1000 + 0.999), count, i
+        cdef double now_s
+        cdef Side side
+        cdef list foreign = []
+        self.moved = self.largest = 0
+        with nogil:
+            count = epoll_wait(self._set, self._arrived, MOST, timeout_ms)
+        if count < 0:
+            if errno != EINTR:
+                raise OSError(errno, os.strerror(errno))
+            return foreign
+        if count == 0:
+            return foreign
+        now_s = monotonic()
+        for i in range(count):
+            side = self._sides.get(self._arrived[i].data.fd)
+            if side is None:
+                foreign.append(self._arrived[i].data.fd)
+            else:
+                self._move(side, now_s)
+        return foreign
+
+    cdef void _move(self, Side side, double now_s):
+        cdef bint was_latched = side.latched
+        cdef unsigned long long packets = side.packets
+        cdef int moved = side.move(now_s)
+        if side.latched != was_latched or (side.reports and side.packets > packets):
+            self.noted.append(side)
+        self.moved += moved
+        if moved > self.largest:
+            self.largest = moved
