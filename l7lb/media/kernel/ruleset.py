@@ -35,6 +35,7 @@ _FAMILY = """
   map out{v} {{ type {address} . inet_service : {address}; flags interval; counter; }}
   set media{v} {{ type {address} . inet_service; flags interval; }}
   set vips{v} {{ type {address}; }}
+  set servers{v} {{ type {address}; }}
   set guarded{v} {{ type {address}; }}
   set front{v} {{ type {address} . inet_service; }}
   set control{v} {{ type {address} . inet_service; }}
@@ -86,13 +87,14 @@ _HOOKS = """
   }}
   chain media_out {{
     type filter hook forward priority mangle; policy accept;
-    ct state untracked ip saddr . udp sport @media4 goto to_client4
-    ct state untracked ip6 saddr . udp sport @media6 goto to_client6
+    meta l4proto udp ip saddr @servers4 ct state untracked goto to_client4
+    meta l4proto udp ip6 saddr @servers6 ct state untracked goto to_client6
     ip saddr . tcp sport @control4 goto no_connection
     ip6 saddr . tcp sport @control6 goto no_connection
   }}
   chain control_in {{
     type filter hook prerouting priority mangle; policy accept;
+    meta l4proto udp accept
     ip saddr . tcp sport @control4 socket transparent 1 meta mark set meta mark or {mark}
     ip6 saddr . tcp sport @control6 socket transparent 1 meta mark set meta mark or {mark}
     meta l4proto {{ icmp, icmpv6 }} socket transparent 1 meta mark set meta mark or {mark}
@@ -106,7 +108,7 @@ _HOOKS = """
   }}
 """
 
-SETS = ("in", "out", "media", "vips", "guarded", "front", "control")
+SETS = ("in", "out", "media", "vips", "servers", "guarded", "front", "control")
 """Whose elements come from the file; the kernel fills the others."""
 MANAGED = tuple(f"{name}{version}" for version in (4, 6) for name in SETS)
 
@@ -155,6 +157,7 @@ def _add_server(found: dict[str, set[str]], placed: Placed) -> None:
     found[f"in{version}"].add(f"{vip} . {server.media_ports} : {server.address}")
     found[f"out{version}"].add(f"{server.address} . {server.media_ports} : {vip}")
     found[f"media{version}"].add(f"{server.address} . {server.media_ports}")
+    found[f"servers{version}"].add(str(server.address))
     found[f"control{version}"].add(f"{server.address} . {server.port}")
     if NAT in server.modes:
         found[f"guarded{version}"].add(str(server.address))
