@@ -14,7 +14,7 @@ from benchmarks import network, procfs
 from benchmarks.directory import lookups
 from benchmarks.figures import Bench, Case, Result
 from benchmarks.http import bodies, latency, memory, requests, workers
-from benchmarks.lab import Lab, check_command, environment
+from benchmarks.lab import Lab, check_command, environment, is_first
 from benchmarks.load import LoadFailed
 from benchmarks.locks import pairs
 from benchmarks.mail import sessions
@@ -101,7 +101,8 @@ def introduction(bench: Bench) -> None:
         f"congestion control {network.congestion_control()}"
     )
     load = procfs.load_average()
-    quiet = "" if load < BUSY else ": the machine is busy, do not quote these figures"
+    busy = "others wait (real-time priority)" if is_first() else "do not quote these figures"
+    quiet = "" if load < BUSY else f": the machine is busy, {busy}"
     print(f"load average {load:.2f}{quiet}\n", flush=True)
 
 

@@ -85,6 +85,9 @@ class Directory(Protocol):
     async def account(self, name: str) -> Account | None:
         """By the name that a client logs in with."""
 
+    def remembered(self, name: str) -> Account | None:
+        """What `account` would say without asking anybody; None: it must ask, or knows nobody."""
+
     async def recipient(self, address: str) -> Account | None:
         """By an address of mail: its own, an alias, or the catch of its domain."""
 
@@ -136,6 +139,8 @@ def normal_name(name: str) -> str | None:
     Refuses what an LDAP matching rule would overlook (RFC 4518 §2: control characters, space at
     the ends or doubled), so that two spellings can never be one entry but two accounts to us.
     """
+    if name.isascii() and name.isprintable() and " " not in name:
+        return name.lower() if 0 < len(name) <= NAME_LIMIT_BYTES else None
     text = unicodedata.normalize("NFC", name).lower()
     if not text or not text.isprintable() or text != " ".join(text.split()):
         return None
@@ -144,6 +149,16 @@ def normal_name(name: str) -> str | None:
     except UnicodeEncodeError:
         return None
     return text if size <= NAME_LIMIT_BYTES else None
+
+
+def attribute_facts(account: Account | None) -> dict[bytes, tuple[bytes, ...]]:
+    """Its attributes as rules see them."""
+    if account is None:
+        return {}
+    return {
+        name.encode(): tuple(value.encode() for value in values)
+        for name, values in account.attributes.items()
+    }
 
 
 def domain_of(address: str) -> str:

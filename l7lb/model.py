@@ -13,7 +13,13 @@ from enum import StrEnum
 
 from l7lb.model_directory import DirectorySpec
 from l7lb.model_http import HttpOptions
-from l7lb.model_mail import MAIL_PROTOCOLS, LoginOptions, ServerLoginSpec, SmtpOptions
+from l7lb.model_mail import (
+    MAIL_PROTOCOLS,
+    LoginOptions,
+    ServerLoginSpec,
+    SmtpLoginSpec,
+    SmtpOptions,
+)
 from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 
@@ -83,7 +89,19 @@ class CheckKind(StrEnum):
     TCP = "tcp"
     HTTP = "http"
     ICMP = "icmp"
+    IMAP = "imap"
+    POP3 = "pop3"
+    SMTP = "smtp"
+    LMTP = "lmtp"
     NONE = "none"
+
+    @property
+    def is_greeting(self) -> bool:
+        """The server speaks first; the kind is named like the server's port for it."""
+        return self in GREETINGS
+
+
+GREETINGS = frozenset({CheckKind.IMAP, CheckKind.POP3, CheckKind.SMTP, CheckKind.LMTP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +124,8 @@ class CheckSpec:
     body: re.Pattern[bytes] | None = None
     body_limit_bytes: int = 65536
     tls: ServerTls | None = None
+    send_proxy: int = 0
+    """PROXY header before a greeting, as in `PoolSpec`."""
 
 
 class SchedulerKind(StrEnum):
@@ -256,7 +276,10 @@ class PoolSpec:
     max_idle: int = 64
     """Idle server connections kept for each server and worker."""
     login: ServerLoginSpec | None = None
-    """Mail: who logs in there."""
+    """IMAP and POP3: who logs in there."""
+    smtp_login: SmtpLoginSpec | None = None
+    takeover_s: float = 0.0
+    """Mail: an account whose server is down waits so long for another one."""
 
 
 # --------------------------------------------------------------------------- routes
@@ -292,7 +315,8 @@ class PathMatch:
 
 @dataclass(frozen=True, slots=True)
 class ValueMatch:
-    """A header, query argument or cookie: equal to `value`, full match of `pattern`, or there."""
+    """A header, query argument, cookie or attribute: equal to `value`, full match of `pattern`, or
+    there."""
 
     name: bytes
     value: bytes | None = None
@@ -317,6 +341,8 @@ class MatchSpec:
     """Verified client certificate names, with `*` as in `fnmatch`."""
     accounts: tuple[bytes, ...] = ()
     recipients: tuple[bytes, ...] = ()
+    attributes: tuple[ValueMatch, ...] = ()
+    """Of the account; names in lower case. One value that fits is enough."""
 
 
 @dataclass(frozen=True, slots=True)

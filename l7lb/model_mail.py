@@ -26,6 +26,19 @@ class ServerLoginSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SmtpLoginSpec:
+    """How the director logs in at servers of SMTP and LMTP of a pool; without it, it does not."""
+
+    user: str = ""
+    secret: SecretSpec | None = None
+    """None: whoever logged in at the director logs in, with the same password."""
+    on_behalf: bool = False
+    """`user` is a master user, and asks for the client's account."""
+    in_clear: bool = False
+    """Without TLS, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class PenaltySpec:
     """Wrong secrets of one network are answered later and later; counted over all directors."""
 
@@ -50,7 +63,7 @@ class LoginOptions:
     trusted: tuple[str, ...] = ()
     """Networks of directors whose ID, XCLIENT and hop count are believed."""
     max_sessions: int = 10
-    """Sessions of one account from one address, in each worker; 0: no limit."""
+    """Sessions of one account from one address, over all directors; 0: no limit."""
     max_failures: int = 5
     """Wrong secrets on one connection."""
     penalty: PenaltySpec = PenaltySpec()

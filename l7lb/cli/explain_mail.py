@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
-from l7lb.accounts import Account, Status, normal_name
+from l7lb.accounts import Account, Status, attribute_facts, normal_name
 from l7lb.cli.explain_http import Answer, NotAskable, PoolShare, fresh_pool
 from l7lb.directory.opened import open_directory
 from l7lb.errors import DirectoryAway, DirectoryError
@@ -110,6 +110,7 @@ def facts_of(asked: AskedMail, name: str, account: Account | None) -> PlainFacts
         sni=asked.sni.lower().encode(),
         account=(account.name if account else "" if is_smtp else name).encode(),
         recipient=name.encode() if is_smtp else b"",
+        attributes=attribute_facts(account),
     )
 
 

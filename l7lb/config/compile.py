@@ -54,6 +54,8 @@ def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
     directory = _directory(root, scope.at("directory"))
     if root.get("directory") is None:
         _refuse_without_directory(services, pools, scope.at("services"))
+    if directory is not None:
+        compile_mail.check_attributes(services, directory, scope)
     store = _store(root, scope.at("store"))
     mail_storage = _mail_storage(root, scope.at("mail"))
     return ClusterSpec(pools, services, director, directory, store, mail_storage, files)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from l7lb.config import credentials
-from l7lb.config.schema_mail import Greylist, Login, Rate, ServerLogin, Smtp
+from l7lb.config.schema_mail import Greylist, Login, Rate, ServerLogin, Smtp, SmtpLogin
 from l7lb.config.schema_route import Route
 from l7lb.config.scope import Scope
 from l7lb.model import KeyKind, PersistenceKind, PoolSpec, ServerSpec, ServiceSpec
+from l7lb.model_directory import DirectorySpec, LdapSpec
 from l7lb.model_mail import (
     Auth,
     GreylistSpec,
@@ -17,6 +18,7 @@ from l7lb.model_mail import (
     RateKey,
     RateSpec,
     ServerLoginSpec,
+    SmtpLoginSpec,
     SmtpOptions,
 )
 from l7lb.scheduling.registry import key_of
@@ -74,6 +76,20 @@ def server_login(login: ServerLogin | None, scope: Scope) -> ServerLoginSpec | N
         return None
     secret = credentials.referred(scope.at("secret"), login.secret)
     return ServerLoginSpec(login.master, secret, login.separator or "")
+
+
+def smtp_login(login: SmtpLogin | None, has_tls: bool, scope: Scope) -> SmtpLoginSpec | None:
+    if login is None:
+        return None
+    if (login.user is None) is not (login.secret is None):
+        lacking = "user" if login.user is None else "secret"
+        scope.problem(f"'{lacking}' is missing", "user and secret belong together")
+    if login.on_behalf and login.user is None:
+        scope.at("on_behalf").key_problem("'on_behalf' means nothing without 'user'")
+    if not (has_tls or login.in_clear):
+        scope.problem("passwords would go to the servers in clear", "give the pool tls")
+    secret = login.secret and credentials.referred(scope.at("secret"), login.secret)
+    return SmtpLoginSpec(login.user or "", secret or None, login.on_behalf, login.in_clear)
 
 
 def login_options(login: Login, scope: Scope) -> LoginOptions:
@@ -138,12 +154,13 @@ def _rates(rates: list[Rate], auth: str, scope: Scope) -> tuple[RateSpec, ...]:
 
 
 def facts(protocol: str, auth: str) -> frozenset[str]:
-    """Of account and recipient, what routes can match."""
+    """Of account, recipient and attribute, what routes can match."""
     match protocol:
         case "imap" | "pop3":
-            return frozenset({"account"})
+            return frozenset({"account", "attribute"})
         case "smtp":
-            return frozenset({"recipient"} if auth == Auth.OFF else {"account", "recipient"})
+            known = {"recipient", "attribute"}
+            return frozenset(known if auth == Auth.OFF else known | {"account"})
     return frozenset()
 
 
@@ -181,10 +198,25 @@ def _pool_faults(service: ServiceSpec, pool: PoolSpec) -> Iterator[tuple[str, st
     for key in (key_of(pool.scheduler), persistence):
         if key is not None and key.kind not in KEYS:
             yield f"{title} hangs on {key.kind}, which {protocol} has not", "use account"
+    if protocol == "smtp" and pool.smtp_login is not None:
+        yield from _smtp_login_faults(service, pool.smtp_login, title)
     unfit = WITHOUT_SECRET & set(service.login.mechanisms)
     if pool.login is None and unfit and protocol != "smtp":
         message = f"{', '.join(sorted(unfit))} leaves no password to log in with at {title}"
         yield message, "give the pool a login, or leave the mechanism out"
+
+
+def _smtp_login_faults(
+    service: ServiceSpec, login: SmtpLoginSpec, title: str
+) -> Iterator[tuple[str, str]]:
+    if login.secret is not None:
+        return
+    if service.smtp.auth is Auth.OFF:
+        message = f"nobody logs in here: there is no password to log in with at {title}"
+        yield message, "set smtp.auth, or give smtp_login a user"
+    elif unfit := WITHOUT_SECRET & set(service.login.mechanisms):
+        message = f"{', '.join(sorted(unfit))} leaves no password to log in with at {title}"
+        yield message, "give smtp_login a user, or leave the mechanism out"
 
 
 def _speaks(server: ServerSpec, protocols: tuple[str, ...]) -> bool:
@@ -195,6 +227,8 @@ def needs_directory(service: ServiceSpec, pools: Mapping[str, PoolSpec]) -> str:
     """Why a service cannot be without a directory of accounts; empty: it can."""
     if service.protocol == "http":
         return ""
+    if any(route.match.attributes for route in service.routes):
+        return "routes hang on attributes of accounts"
     if service.protocol == "smtp":
         if service.smtp.auth is not Auth.OFF:
             return "clients log in"
@@ -202,3 +236,18 @@ def needs_directory(service: ServiceSpec, pools: Mapping[str, PoolSpec]) -> str:
     used = (pools.get(name) for route in service.routes for name, _ in route.pools)
     entered = next((pool.name for pool in used if pool and pool.login), None)
     return f"pool '{entered}' is entered as master user" if entered else ""
+
+
+def check_attributes(
+    services: Mapping[str, ServiceSpec], directory: DirectorySpec, scope: Scope
+) -> None:
+    """LDAP is asked for what is named only; a file has everything."""
+    if not isinstance(directory, LdapSpec):
+        return
+    kept = {name.lower().encode() for name in directory.entry.kept}
+    for route in (route for service in services.values() for route in service.routes):
+        for match in route.match.attributes:
+            if match.name not in kept:
+                name = match.name.decode()
+                message = f"accounts do not carry the attribute {name}"
+                scope.problems.add(route.place, message, f"directory: {{ldap: {{kept: {name}}}}}")

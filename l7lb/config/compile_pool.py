@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from l7lb.config import compile_mail, credentials
@@ -37,7 +37,7 @@ HASHING = frozenset(
         SchedulerKind.HASH,
     }
 )
-HTTP_ONLY = ("method", "host", "status", "body", "body_limit", "tls")
+HTTP_ONLY = ("method", "host", "status", "body", "body_limit")
 DEFAULT_CHECK = CheckSpec()
 COOKIE_ONLY = ("same_site", "path", "domain")
 PERSISTENCE_DETAILS = {
@@ -50,12 +50,15 @@ PERSISTENCE_DETAILS = {
 def pool_spec(name: str, valid: Valid[Pool], scope: Scope) -> PoolSpec:
     pool = valid.section
     tls = server_tls(pool.tls, scope.at("tls"))
+    servers = _servers(valid, scope)
+    is_checked = "check" in pool.model_fields_set
+    check = pool.check if is_checked else Check.model_validate({_usual_check(servers): True})
     return PoolSpec(
         name=name,
-        servers=_servers(valid, scope),
+        servers=servers,
         scheduler=_scheduler(pool.scheduler, scope.at("scheduler")),
         persistence=_persistence(pool.persistence, scope.at("persistence")),
-        check=_check(pool.check, tls, scope.at("check")),
+        check=_check(check, servers, Towards(tls, pool.send_proxy), scope.at("check")),
         outlier=_outlier(pool.outlier, scope.at("outlier")),
         retry=retry_spec(pool.retry),
         slow_start_s=pool.slow_start,
@@ -69,6 +72,10 @@ def pool_spec(name: str, valid: Valid[Pool], scope: Scope) -> PoolSpec:
         reuse=pool.reuse,
         max_idle=pool.max_idle,
         login=compile_mail.server_login(pool.login, scope.at("login")),
+        takeover_s=pool.takeover,
+        smtp_login=compile_mail.smtp_login(
+            pool.smtp_login, tls is not None, scope.at("smtp_login")
+        ),
     )
 
 
@@ -261,15 +268,34 @@ def _learned(persistence: Persistence, scope: Scope) -> PersistenceSpec:
 # --------------------------------------------------------------------------- check, outlier, retry
 
 
-def _check(check: Check, pool_tls: ServerTls | None, scope: Scope) -> CheckSpec:
+@dataclass(frozen=True, slots=True)
+class Towards:
+    """How the servers of a pool are spoken to."""
+
+    tls: ServerTls | None
+    send_proxy: int
+
+
+def _usual_check(servers: tuple[ServerSpec, ...]) -> str:
+    """Where nothing is said: the first protocol that every server greets in."""
+    names = [{name for name, _ in server.ports} for server in servers]
+    first = [name for name, _ in servers[0].ports] if servers else []
+    return next((name for name in first if all(name in each for each in names)), "tcp")
+
+
+def _check(
+    check: Check, servers: tuple[ServerSpec, ...], towards: Towards, scope: Scope
+) -> CheckSpec:
     name = only_one(check, tuple(CheckKind), scope, "the check")
     kind = CheckKind(name) if name else CheckKind.TCP
     _refuse_without_effect(check, kind, scope)
     tls = server_tls(check.tls, scope.at("tls"))
     if tls and tls.starttls:
         scope.at("tls", "starttls").key_problem("'starttls' means nothing in a check")
-    if kind is CheckKind.HTTP and "tls" not in check.model_fields_set:
-        tls = None if pool_tls and pool_tls.starttls else pool_tls
+    if (kind is CheckKind.HTTP or kind.is_greeting) and "tls" not in check.model_fields_set:
+        tls = None if towards.tls and towards.tls.starttls else towards.tls
+    if kind.is_greeting and check.port is None:
+        _refuse_without_port(kind, servers, scope)
     return CheckSpec(
         kind=kind,
         interval_s=check.every,
@@ -286,11 +312,21 @@ def _check(check: Check, pool_tls: ServerTls | None, scope: Scope) -> CheckSpec:
         body=check.body,
         body_limit_bytes=check.body_limit,
         tls=tls,
+        send_proxy=towards.send_proxy if kind.is_greeting else 0,
     )
+
+
+def _refuse_without_port(kind: CheckKind, servers: tuple[ServerSpec, ...], scope: Scope) -> None:
+    lacking = [each.name for each in servers if each.ports and not each.port(kind.value)]
+    if lacking:
+        message = f"there is no port for {kind} at {', '.join(lacking)}"
+        scope.problem(message, "give them one, or the check a port")
 
 
 def _refuse_without_effect(check: Check, kind: CheckKind, scope: Scope) -> None:
     idle = () if kind is CheckKind.HTTP else HTTP_ONLY
+    if kind is not CheckKind.HTTP and not kind.is_greeting:
+        idle = (*idle, "tls")
     if kind in {CheckKind.ICMP, CheckKind.NONE}:
         idle = (*idle, "port")
     for key in idle:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from unicodedata import normalize
 
+from l7lb.config import texts_ldap
 from l7lb.config.compile_pool import only_one, retry_spec
 from l7lb.config.hints import nearest
 from l7lb.config.naming import route_name
@@ -27,6 +28,14 @@ from l7lb.routing import edits, templates
 from l7lb.routing.captures import capture_count
 
 NO_BODY = frozenset({204, 205, 304})
+WITHOUT_CASE = frozenset({"header", "attribute"})
+_PARSERS: Mapping[str, Callable[[object], bytes]] = {
+    "header": token,
+    "query": argument_name,
+    "cookie": token,
+    "attribute": lambda text: texts_ldap.attribute(text).encode(),
+}
+"""Names by the kind of the values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ def route_spec(route: Route, match: MatchSpec, around: Surroundings, scope: Scop
 
 
 def match_spec(route: Route, around: Surroundings, scope: Scope) -> MatchSpec:
-    for fact in ("account", "recipient"):
+    for fact in ("account", "recipient", "attribute"):
         if getattr(route, fact) and fact not in around.facts:
             scope.at(fact).key_problem(f"this protocol knows no {fact}: the route never matches")
     if not around.encoded_slash and (b"%2F" in route.path.text or b"%5C" in route.path.text):
@@ -89,6 +98,7 @@ def match_spec(route: Route, around: Surroundings, scope: Scope) -> MatchSpec:
         tls_names=tuple(route.tls_name),
         accounts=_folded(route.account),
         recipients=_folded(route.recipient),
+        attributes=_values(route.attribute, scope.at("attribute")),
     )
 
 
@@ -98,19 +108,19 @@ def _folded(names: list[bytes]) -> tuple[bytes, ...]:
 
 
 def _values(values: Mapping[str, Value], scope: Scope) -> tuple[ValueMatch, ...]:
-    kind = scope.loc[-1]
+    kind = str(scope.loc[-1])
     found: dict[bytes, ValueMatch] = {}
     for text, value in values.items():
         spot = scope.at(text)
         only_one(value, ("equals", "regex", "present"), spot, "the match")
         try:
-            name = argument_name(text) if kind == "query" else token(text)
+            name = _PARSERS[kind](text)
         except Refusal as refusal:
             spot.key_problem(refusal.message, refusal.hint)
             continue
-        name = name.lower() if kind == "header" else name
+        name = name.lower() if kind in WITHOUT_CASE else name
         if name in found:
-            spot.key_problem(f"header '{text}' stands twice", "header names have no case")
+            spot.key_problem(f"{kind} '{text}' stands twice", f"{kind} names have no case")
         found[name] = ValueMatch(name, value.equals, value.regex)
     return tuple(found.values())
 

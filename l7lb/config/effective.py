@@ -186,6 +186,7 @@ def _conditions(match: MatchSpec) -> dict[str, Plain]:
         "tls_name": _texts(match.tls_names),
         "account": _texts(match.accounts),
         "recipient": _texts(match.recipients),
+        "attribute": _values(match.attributes),
     }
     return {key: value for key, value in found.items() if value}
 

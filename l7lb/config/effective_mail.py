@@ -14,6 +14,7 @@ from l7lb.model_mail import (
     PenaltySpec,
     RateSpec,
     ServerLoginSpec,
+    SmtpLoginSpec,
     SmtpOptions,
 )
 
@@ -21,6 +22,14 @@ from l7lb.model_mail import (
 def server_login_tree(spec: ServerLoginSpec) -> dict[str, Plain]:
     found: dict[str, Plain] = {"master": spec.master, "secret": secret_tree(spec.secret)}
     return found | ({"separator": spec.separator} if spec.separator else {})
+
+
+def smtp_login_tree(spec: SmtpLoginSpec) -> dict[str, Plain]:
+    who: dict[str, Plain] = {}
+    if spec.secret is not None:
+        secret = secret_tree(spec.secret)
+        who = {"user": spec.user, "secret": secret, "on_behalf": spec.on_behalf}
+    return who | {"in_clear": spec.in_clear}
 
 
 def login_tree(spec: LoginOptions) -> dict[str, Plain]:

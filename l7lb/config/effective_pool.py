@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7lb.config.effective_mail import server_login_tree
+from l7lb.config.effective_mail import server_login_tree, smtp_login_tree
 from l7lb.config.nodes import Plain
 from l7lb.config.units import format_duration, format_share, format_size
 from l7lb.model import (
@@ -43,7 +43,9 @@ def pool_tree(spec: PoolSpec) -> dict[str, Plain]:
         "resolve_every": format_duration(spec.resolve_s),
         "reuse": spec.reuse,
         "max_idle": spec.max_idle,
+        **({"takeover": format_duration(spec.takeover_s)} if spec.takeover_s else {}),
         **({"login": server_login_tree(spec.login)} if spec.login else {}),
+        **({"smtp_login": smtp_login_tree(spec.smtp_login)} if spec.smtp_login else {}),
     }
 
 
@@ -122,7 +124,9 @@ def _check(spec: CheckSpec) -> dict[str, Plain]:
     }
     if spec.port is not None:
         found["port"] = spec.port
-    return found | (_http_check(spec) if kind is CheckKind.HTTP else {})
+    if kind is CheckKind.HTTP:
+        return found | _http_check(spec)
+    return found | ({"tls": _tls(spec.tls)} if kind.is_greeting else {})
 
 
 def _http_check(spec: CheckSpec) -> dict[str, Plain]:

@@ -10,7 +10,7 @@ LIST_LIMIT = 40
 LATER_KEYS = {
     "Cluster": frozenset({"balancer", "monitor", "alerts"}),
     "Server": frozenset({"media_ports"}),
-    "Check": frozenset({"rtsp", "smtp", "pop3", "imap", "lmtp"}),
+    "Check": frozenset({"rtsp"}),
 }
 """Keys of the rules file that other versions know, by section."""
 LATER_PROTOCOLS = frozenset({"rtsp", "lmtp"})

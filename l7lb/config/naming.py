@@ -42,6 +42,7 @@ def _words(match: MatchSpec) -> Iterator[str]:
         ("header", match.headers),
         ("query", match.query),
         ("cookie", match.cookies),
+        ("attribute", match.attributes),
     ):
         for value in values:
             yield f"{label}:{_value(value)}"

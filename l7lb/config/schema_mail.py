@@ -23,6 +23,7 @@ from l7lb.model_mail import (
     GreylistSpec,
     LoginOptions,
     PenaltySpec,
+    SmtpLoginSpec,
     SmtpOptions,
 )
 
@@ -30,6 +31,7 @@ _PENALTY = PenaltySpec()
 _LOGIN = LoginOptions()
 _GREYLIST = GreylistSpec()
 _SMTP = SmtpOptions()
+_SMTP_LOGIN = SmtpLoginSpec()
 
 Network = Annotated[str, Parsed(addresses.network, {**TEXT, "x-unit": "network"})]
 Domain = Annotated[str, Parsed(addresses.host_name, TEXT)]
@@ -51,6 +53,20 @@ class ServerLogin(Section):
     separator: Annotated[str, Parsed(texts.separator, TEXT)] | None = None
     """What stands between account and master user, for servers without SASL PLAIN, as in `*`;
     without it, such servers are not used."""
+
+
+class SmtpLogin(Section):
+    """How the director logs in at servers of SMTP and LMTP; without it, it does not. Short form:
+    `client`, which is this section with nothing in it."""
+
+    user: Annotated[str, Parsed(texts.plain_word, TEXT)] | None = None
+    """Who logs in; without it, whoever logged in at the director, with the same password."""
+    secret: Annotated[Secret, Short(shorthand.secret, None)] | None = None
+    """Password of `user`."""
+    on_behalf: bool = _SMTP_LOGIN.on_behalf
+    """`user` is a master user, and asks for the account that logged in at the director."""
+    in_clear: bool = _SMTP_LOGIN.in_clear
+    """Log in without TLS, too."""
 
 
 class PenaltyNetwork(Section):
@@ -85,7 +101,7 @@ class Login(Section):
     trusted: OneOrMany[Network] = Field(default=[])
     """Networks of other directors: what they say of the client is believed."""
     max_sessions: Count = _LOGIN.max_sessions
-    """Sessions of one account from one address, in each worker; 0: no limit."""
+    """Sessions of one account from one address, over all directors; 0: no limit."""
     max_failures: Annotated[int, Field(ge=1, le=100)] = _LOGIN.max_failures
     """Wrong passwords on one connection, which then is closed."""
     penalty: Annotated[Penalty, Short(shorthand.penalty, (_OFF,))] = Penalty()

@@ -22,7 +22,7 @@ from l7lb.config.fields import (
     Size,
 )
 from l7lb.config.schema_keys import SCHEDULERS, Persistence, Regex, Scheduler
-from l7lb.config.schema_mail import ServerLogin
+from l7lb.config.schema_mail import ServerLogin, SmtpLogin
 from l7lb.config.schema_secret import FileName
 from l7lb.model import (
     Address,
@@ -86,10 +86,12 @@ class Server(Section):
 
 
 class Check(Section):
-    """How health is probed; exactly one kind. Short form: `tcp`, `http`, `icmp`, `none`."""
+    """How health is probed; exactly one kind. Short form: `tcp`, `http`, `icmp`, `imap`, `pop3`,
+    `smtp`, `lmtp`, `none`. Without a check: the first of the mail protocols in `ports` that all
+    servers have, else `tcp`."""
 
     tcp: Chosen = None
-    """A connection is made. The default."""
+    """A connection is made."""
     http: (
         Annotated[str, Parsed(texts.request_target, TEXT), Short(shorthand.http_path, (_TRUE,))]
         | None
@@ -97,6 +99,14 @@ class Check(Section):
     """An HTTP request for this path (and query) is answered with a good status; `true`: for `/`."""
     icmp: Chosen = None
     """An echo request is answered."""
+    imap: Chosen = None
+    """The server greets, at its port for IMAP, and answers LOGOUT."""
+    pop3: Chosen = None
+    """The server greets, at its port for POP3, and answers QUIT."""
+    smtp: Chosen = None
+    """The server greets, at its port for SMTP, and answers QUIT."""
+    lmtp: Chosen = None
+    """The server greets, at its port for LMTP, and answers QUIT."""
     none: Chosen = None
     """No probe: servers count as healthy."""
     every: Period = _CHECK.interval_s
@@ -114,7 +124,7 @@ class Check(Section):
     port: Port | None = None
     """Port to probe; without it, the server's. Not with icmp."""
     method: Annotated[str, Parsed(texts.method_text, TEXT)] = _CHECK.method
-    """HTTP method. With http only, as all below."""
+    """HTTP method. With http only, as all below but `tls`."""
     host: Annotated[str, Parsed(texts.authority, TEXT)] | None = None
     """Host header; without it, the server's address."""
     status: Annotated[
@@ -129,7 +139,8 @@ class Check(Section):
     body_limit: Size = _CHECK.body_limit_bytes
     """How much of the body is read at most."""
     tls: Tls = None
-    """Probe by TLS; when not given, as the pool's `tls` says."""
+    """Probe by TLS; when not given, as the pool's `tls` says. With http and the mail protocols,
+    which are greeted before STARTTLS."""
 
 
 class Outlier(Section):
@@ -182,7 +193,7 @@ class Pool(Section):
     """What keeps a client on its server; without it, nothing does."""
     check: Annotated[
         Check,
-        Short(shorthand.check, ({"enum": ["tcp", "http", "icmp", "none", "off", False]},)),
+        Short(shorthand.check, ({"enum": [*shorthand.CHECKS, "off", False]},)),
     ] = Check(tcp=True)
     """How health is probed."""
     outlier: Annotated[Outlier, Short(shorthand.outlier, (_OFF,))] = Outlier()
@@ -202,7 +213,15 @@ class Pool(Section):
     tls: Tls = None
     """TLS to the servers."""
     login: ServerLogin | None = None
-    """How the director logs in at mail servers; without it, with what the client gave."""
+    """How the director logs in at servers of IMAP and POP3; without it, with what the client
+    gave."""
+    smtp_login: (
+        Annotated[SmtpLogin, Short(shorthand.smtp_login, ({"enum": ["client"]},))] | None
+    ) = None
+    """How the director logs in at servers of SMTP and LMTP; without it, it does not."""
+    takeover: Duration = _POOL.takeover_s
+    """Mail accounts whose server is down wait so long before another one has them: for servers on
+    shared storage that check no fencing tokens, such as Dovecot, and may not be dead, but slow."""
     send_proxy: Annotated[
         int,
         Parsed(

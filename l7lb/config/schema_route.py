@@ -24,7 +24,8 @@ Texts = Annotated[bytes, Parsed(texts.wire_text, TEXT)]
 
 
 class Value(Section):
-    """A header, query argument or cookie; exactly one of these. Short form: the text, or `true`."""
+    """A header, query argument, cookie or attribute; exactly one of these. Short form: the text, or
+    `true`."""
 
     equals: Texts | None = None
     """It is this text."""
@@ -136,6 +137,10 @@ class Route(Section):
     """Account that logs in (imap, pop3, smtp with `auth`); `*` stands for any text."""
     recipient: OneOrMany[Glob] = Field(default=[])
     """Recipient (smtp); `*` stands for any text."""
+    attribute: Values = Field(default={})
+    """Attributes of the account in the directory, by name: the text that one of its values is,
+    `{regex: …}`, or `true` for any value. The account is the one that logs in (imap, pop3) or
+    gets the message (smtp)."""
     pool: Annotated[
         dict[str, Annotated[int, Field(ge=0, le=1_000_000)]], Short(shorthand.shares, (TEXT,))
     ] = Field(default={})

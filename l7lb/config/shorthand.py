@@ -15,6 +15,7 @@ from l7lb.config.units import parse_duration, parse_size, shown
 Expand = Callable[[object], object]
 
 NONE = ("none", "off", False)
+CHECKS = ("tcp", "http", "icmp", "imap", "pop3", "smtp", "lmtp", "none")
 
 
 def listed(value: object) -> object:
@@ -75,8 +76,7 @@ def persistence(value: object) -> object:
 def check(value: object) -> object:
     if value is False or value == "off":
         return {"none": True}
-    known = ("tcp", "http", "icmp", "none")
-    return word("check", known, ("rtsp", "smtp", "pop3", "imap", "lmtp"))(value)
+    return word("check", CHECKS, ("rtsp",))(value)
 
 
 def http_path(value: object) -> object:
@@ -137,6 +137,12 @@ def secret(value: object) -> object:
             "a secret never stands in the rules file", "write {file: PATH} or {env: NAME}"
         )
     return value
+
+
+def smtp_login(value: object) -> object:
+    if isinstance(value, str) and value != "client":
+        raise Refusal(f"unknown login {shown(value)}", nearest(value, ("client",)))
+    return {} if value == "client" else value
 
 
 def start_tls(value: object) -> object:

@@ -95,9 +95,11 @@ class MailRoom:
         self._directory, self._store = spec.directory, spec.store
         for plug in self._logins:
             plug.want(_pools_of(spec, plug.dialect.name))
-        if self._smtp is not None and _pools_of(spec, "smtp"):
+        names = _pools_of(spec, "smtp")
+        if self._smtp is not None and names:
             self._smtp.start(self._engine)
             self._open_spool(office, self._smtp, spec)
+            self._smtp.want(self._engine.pools, names)
 
     def _open_spool(self, office: Office, smtp: SmtpPlug, spec: ClusterSpec) -> None:
         if self._spool is not None:

@@ -49,6 +49,8 @@ from l7lb.pool.server import ServerUpdate
 from l7lb.pool.shared import SharedCounters
 
 QUEUE_LIMIT_BYTES = 16 << 20
+COLLECTED_EVERY = (10_000, 20, 50)
+"""Objects between two looks for cycles: sessions make few, and each look costs all that live."""
 FAREWELL_S = 2.0
 """For the last message to leave."""
 
@@ -151,6 +153,7 @@ class Worker:
             self._update(name, update)
         gc.unfreeze()
         gc.collect()
+        gc.set_threshold(*COLLECTED_EVERY)
         gc.freeze()  # specifications and tables live long: keep later collections short
         self._send(Ready(generation))
 

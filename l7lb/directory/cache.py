@@ -67,10 +67,8 @@ class Cache:
 
     async def get(self, key: Key, fetch: Fetch) -> Entry:
         """A fresh answer, else the directory's, else a stale one. Raises what `fetch` raises."""
-        entry = self._entries.get(key)
-        if entry is not None and self._is_fresh(entry):
-            self._entries.move_to_end(key)
-            self.counts.hits += 1
+        entry = self.fresh(key)
+        if entry is not None:
             return entry
         try:
             return await self.fetched(key, fetch)
@@ -80,6 +78,15 @@ class Cache:
                 raise
             self.counts.stale += 1
             return entry
+
+    def fresh(self, key: Key) -> Entry | None:
+        """What is remembered and not too old: no need to ask."""
+        entry = self._entries.get(key)
+        if entry is None or not self._is_fresh(entry):
+            return None
+        self._entries.move_to_end(key)
+        self.counts.hits += 1
+        return entry
 
     async def fetched(self, key: Key, fetch: Fetch) -> Entry:
         """The directory's answer, by a question that may be under way already."""

@@ -78,6 +78,11 @@ class LdapDirectory:
         normal = normal_name(name)
         return None if normal is None else (await self._entry(normal)).account
 
+    def remembered(self, name: str) -> Account | None:
+        normal = normal_name(name)
+        entry = None if normal is None else self.cache.fresh((ACCOUNT, normal))
+        return None if entry is None else entry.account
+
     async def recipient(self, address: str) -> Account | None:
         normal = normal_name(address)
         if normal is None or normal.startswith("@"):

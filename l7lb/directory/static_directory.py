@@ -45,6 +45,9 @@ class StaticDirectory:
     # ----------------------------------------------------------------- the port
 
     async def account(self, name: str) -> Account | None:
+        return self.remembered(name)
+
+    def remembered(self, name: str) -> Account | None:
         normal = normal_name(name)
         return self._names.accounts.get(normal) if normal else None
 

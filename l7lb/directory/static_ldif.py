@@ -4,6 +4,8 @@ into an LDAP server can be used without one. Comments do not survive changes; ot
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from l7lb.accounts import Account, Status
 from l7lb.directory import hashes
 from l7lb.directory.entries import account_of
@@ -17,6 +19,9 @@ from l7lb_protocols.ldap.names import child
 ENTRY = EntrySpec()
 ACCOUNT_CLASS = b"inetlocalmailrecipient"
 """Entries of this object class are accounts; others are only kept."""
+_NAMES = (ENTRY.name, ENTRY.aliases, ENTRY.server, ENTRY.quota, ENTRY.status, *ENTRY.passwords)
+MEANT = frozenset(name.lower() for name in _NAMES)
+"""Attributes that are something else of an account."""
 HEADER = "version: 1\n\n"
 
 
@@ -47,7 +52,7 @@ class LdifDocument:
             self._records[record.dn] = record
             return
         try:
-            account = account_of(record.dn, record.attributes, ENTRY)
+            account = account_of(record.dn, record.attributes, _carrying(record))
         except DirectoryConfused as error:
             self._wrong(record.line, str(error))
             return
@@ -103,6 +108,20 @@ class LdifDocument:
     def text(self) -> str:
         records = (ldif.written(each.dn, each.attributes) for each in self._records.values())
         return HEADER + "".join(records)
+
+
+def _carrying(record: ldif.Record) -> EntrySpec:
+    """With whatever else of the entry is text."""
+    names = (name for name, values in record.attributes.items() if all(map(_is_text, values)))
+    return replace(ENTRY, kept=tuple(name for name in names if name.lower() not in MEANT))
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _parent(dn: str) -> str:

@@ -22,7 +22,7 @@ from l7lb.model import Place
 
 USERS = "users"
 KEYS = ("password", "aliases", "server", "quota", "status", "attributes")
-_QUOTA = re.compile(r"([0-9]{1,18})(B|kB|MB|GB|KiB|MiB|GiB)")
+_QUOTA = re.compile(r"([0-9]{1,19})(B|kB|MB|GB|KiB|MiB|GiB)")
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 

@@ -45,21 +45,22 @@ async def probe_http(target: Target, reply: Reply) -> str:
         writer.transport.abort()
 
 
-def client_context(tls: ServerTls) -> ssl.SSLContext:
+def client_context(tls: ServerTls, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLContext:
     """A context by the specification, read again when a file changes. Raises OSError."""
     files = (tls.ca, tls.certificate, tls.key)
-    return _context(tls, tuple(Path(name).stat().st_mtime_ns for name in files if name))
+    return _context(tls, alpn, tuple(Path(name).stat().st_mtime_ns for name in files if name))
 
 
 @functools.lru_cache(maxsize=64)
-def _context(tls: ServerTls, _changed_ns: tuple[int, ...]) -> ssl.SSLContext:
+def _context(tls: ServerTls, alpn: tuple[str, ...], _changed_ns: tuple[int, ...]) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=tls.ca)
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if tls.certificate is not None:
         context.load_cert_chain(tls.certificate, tls.key)
-    context.set_alpn_protocols(["http/1.1"])
+    if alpn:
+        context.set_alpn_protocols(alpn)
     return context
 
 

@@ -10,14 +10,16 @@ import asyncio
 import logging
 import random as random_source
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from l7lb.health.events import EventHistory, HealthEvent
 from l7lb.health.probe import Probe
+from l7lb.health.probe_greeting import probe_greeting
 from l7lb.health.probe_http import probe_http
 from l7lb.health.probe_icmp import probe_icmp
 from l7lb.health.probe_tcp import probe_tcp
 from l7lb.health.watch import Watch, WatchEnvironment, WatchSpec
-from l7lb.model import CheckKind, Endpoint, Health, PoolSpec
+from l7lb.model import GREETINGS, CheckKind, CheckSpec, Endpoint, Health, PoolSpec, ServerSpec
 from l7lb.pool.server import literal_endpoint
 from l7lb.ports import Clock
 
@@ -27,6 +29,7 @@ PROBES: Mapping[CheckKind, Probe] = {
     CheckKind.TCP: probe_tcp,
     CheckKind.HTTP: probe_http,
     CheckKind.ICMP: probe_icmp,
+    **dict.fromkeys(GREETINGS, probe_greeting),
 }
 UNCHECKED: Mapping[str, object] = {
     "health": Health.UNKNOWN.value,
@@ -143,8 +146,14 @@ class Prober:
 
 def _wanted(pools: Mapping[str, PoolSpec]) -> list[WatchSpec]:
     return [
-        WatchSpec(pool.name, server.name, server.address, pool.check)
+        WatchSpec(pool.name, server.name, server.address, _check_of(server, pool.check))
         for pool in pools.values()
         if pool.check.kind is not CheckKind.NONE
         for server in pool.servers
     ]
+
+
+def _check_of(server: ServerSpec, check: CheckSpec) -> CheckSpec:
+    """A greeting is read at the server's port of that protocol."""
+    port = server.port(check.kind.value) if check.kind.is_greeting else 0
+    return replace(check, port=port) if port and check.port is None else check

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from l7lb.errors import MigrationRefused
 from l7lb.mail.migration.record import RECORDS, Record, decoded
+from l7lb.model import PoolSpec
 from l7lb_storage import ABSENT, Changed, Item, Reset, StorageError, Store
 
 ASSIGNED = "mail/assigned/"
@@ -35,6 +36,9 @@ class Servers(Protocol):
     """What is asked of a pool."""
 
     name: str
+
+    @property
+    def spec(self) -> PoolSpec: ...
 
     def keeps(self, name: str) -> bool: ...
     def propose(self, account: bytes) -> str | None: ...
@@ -122,8 +126,11 @@ class Assignments:
     Works on without the store, by what it knows and by rendezvous, and says so in `is_blind`.
     """
 
-    def __init__(self, on_change: Callable[[Key, Assignment | None], None]) -> None:
+    def __init__(
+        self, on_change: Callable[[Key, Assignment], None], on_moving: Callable[[str], None]
+    ) -> None:
         self._on_change = on_change
+        self._on_moving = on_moving
         self._known: dict[Key, tuple[Assignment, int]] = {}
         self._moving: set[str] = set()
         self._migrated: dict[str, Record] = {}
@@ -149,11 +156,10 @@ class Assignments:
         `home`: the server that the directory names; no other will do then.
         """
         key = (pool.name, account)
-        if account in self._migrated:
-            home = self._migrated[account].home(home)
-        known = self.known(key)
-        if known is not None and self._holds(known, pool, home):
-            return known
+        found = self.agreed(key, pool, home)
+        if found is not None:
+            return found
+        home = self._home(account, home)
         proposed = home or pool.propose(account.encode())
         wanted = None if proposed is None else Assignment(proposed, kicks=UNKNOWN)
         store = self._store
@@ -165,6 +171,33 @@ class Assignments:
             self._blind(error)
             return wanted
 
+    async def at_rest(
+        self, account: str, pool: Servers, home: str | None, limit_s: float
+    ) -> Assignment | None:
+        """As `of`, once the account does not move. None, too, when it does after `limit_s`."""
+        key, end_s = (pool.name, account), time.monotonic() + limit_s
+        while await self.settle_moves(key, max(end_s - time.monotonic(), 0.0)):
+            found = await self.of(account, pool, home)
+            if found is None or not self.moves(key):
+                return found
+        return None
+
+    def agreed(self, key: Key, pool: Servers, home: str | None) -> Assignment | None:
+        """What `of` says without asking the store; None: it must ask.
+
+        Where the directory names a server all know it without a record (see `record`).
+        """
+        home = self._home(key[1], home)
+        known = self.known(key)
+        if known is not None:
+            return known if self._holds(known, pool, home) else None
+        return None if home is None or self._store is None else Assignment(home)
+
+    def _home(self, account: str, home: str | None) -> str | None:
+        """The directory's word, unless that is older than a migration."""
+        migrated = self._migrated.get(account)
+        return home if migrated is None else migrated.home(home)
+
     async def _settled(
         self, store: Store, key: Key, pool: Servers, home: str | None
     ) -> Assignment | None:
@@ -174,13 +207,24 @@ class Assignments:
             server = home or pool.propose(key[1].encode())
             if server is None:
                 return present
-            kicks = 0 if present is None else present.kicks + 1
-            return Assignment(server, 0.0, kicks)
+            if present is None:
+                return Assignment(server)
+            hold_s = 0.0 if home is not None else pool.spec.takeover_s
+            return Assignment(server, time.time() + hold_s if hold_s else 0.0, present.kicks + 1)
 
         found = await change(store, key, edit, is_new=key not in self._known)
         if found is not None:
             self._known[key] = (found, 0)  # the watch soon says which revision
         return found
+
+    async def record(self, key: Key, server: str) -> None:
+        """For a session that came in without a record: so that others see it, and it can be
+        kicked. A record that is there stays. Raises StorageError."""
+        if key in self._known:
+            return
+        if self._store is None:
+            raise StorageError("the store is away")
+        await change(self._store, key, lambda at: at or Assignment(server), is_new=True)
 
     @staticmethod
     def _holds(present: Assignment, pool: Servers, home: str | None) -> bool:
@@ -188,10 +232,14 @@ class Assignments:
             return present.server == home
         return pool.keeps(present.server)
 
+    def moves(self, key: Key) -> bool:
+        """Does the account move now? Then `settle_moves` waits."""
+        known = self.known(key)
+        return key[1] in self._moving or (known is not None and known.hold_until_s > time.time())
+
     async def settle_moves(self, key: Key, limit_s: float) -> bool:
         """Wait while the account moves. False: it still does after `limit_s`."""
-        known = self.known(key)
-        if key[1] not in self._moving and (known is None or known.hold_until_s <= time.time()):
+        if not self.moves(key):
             return True
         try:
             async with asyncio.timeout(limit_s):
@@ -263,8 +311,7 @@ class Assignments:
         if item.key.startswith(MOVING):
             account = item.key.removeprefix(MOVING)
             self._moving.add(account)
-            for moving in [key for key in self._known if key[1] == account]:
-                self._on_change(moving, None)
+            self._on_moving(account)
             return
         if item.key.startswith(RECORDS):
             self._learn(item)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from l7lb.accounts import Account, Directory
 from l7lb.errors import DirectoryAway
 from l7lb.mail.assignments import KEEP_S, Assignments
+from l7lb.mail.attendance import Attendance
 from l7lb.mail.penalty import Penalty
 from l7lb.mail.sessions import Sessions
 from l7lb.mail.spool.spool import Spool
@@ -40,6 +41,7 @@ DELIVERY_WAIT_S = 30.0
 """For an account that moves; then the sender is asked to come again."""
 MOVES_A_CHORE = 50
 """Accounts that a worker moves off a draining server in one go."""
+RECORDS_AT_ONCE = 32
 PAUSE_S = (0.2, 5.0)
 MAILDROP_WAIT_S = 1.0
 MAILDROP = "mail/pop3/"
@@ -68,7 +70,8 @@ class Office:
     def __init__(self, spec: OfficeSpec) -> None:
         self.spec = spec
         self.sessions = Sessions(spec.clock)
-        self.assignments = Assignments(self.sessions.assigned)
+        self.assignments = Assignments(self.sessions.assigned, self.sessions.moving)
+        self.attendance = Attendance(spec.random)
         self.penalty = Penalty(Tally(lambda: self.store, spec.clock.now))
         self.spool: Spool | None = None
         """Started; None: nothing can be kept."""
@@ -104,10 +107,12 @@ class Office:
     async def server_for(self, account: Account, pool: Pool, facts: Facts) -> str | None:
         """For a delivery: the server that this account has in this pool; None: none can be given
         now. A delivery waits for a move no longer than a sender would."""
-        if not await self.assignments.settle_moves((pool.name, account.name), DELIVERY_WAIT_S):
-            return None
-        found = await self.assignments.of(account.name, pool, account.server)
+        found = await self.assignments.at_rest(account.name, pool, account.server, DELIVERY_WAIT_S)
         return None if found is None else found.server
+
+    @property
+    def secret(self) -> bytes:
+        return self.spec.secret
 
     def wall_s(self) -> float:
         return time.time()
@@ -165,8 +170,9 @@ class Office:
             async with Node(engine, SessionSpec(self.spec.holder, self.spec.ttl_s)) as node:
                 node.on_session(lambda session: session.on_lost(lambda _: self._lost()))
                 await node.ready()  # a store without a lease could lock nothing
+                node.on_session(self.attendance.renewed)
                 self._node, self.store = node, store
-                await self.assignments.follow(store)
+                await _together(self.assignments.follow(store), self.attendance.follow(store))
         finally:
             self._node = self.store = None
             await store.close()
@@ -184,10 +190,23 @@ class Office:
         while True:
             await asyncio.sleep(CHORES_S)
             try:
+                await self._record()
                 await self._refresh()
                 await self._hand_over()
             except StorageError as error:
                 log.info("the store is away", extra={"reason": str(error)})
+
+    async def _record(self) -> None:
+        """Sessions that last are worth a record; most of those that poll for mail do not last."""
+        lasting = self.sessions.lasting()
+        each = [*lasting.items()]
+        try:
+            while each:
+                some, each = each[:RECORDS_AT_ONCE], each[RECORDS_AT_ONCE:]
+                await asyncio.gather(*(self.assignments.record(*pair) for pair in some))
+        except StorageError:
+            self.sessions.not_recorded(lasting)
+            raise
 
     async def _refresh(self) -> None:
         now_s = self.spec.clock.now()
@@ -227,3 +246,14 @@ class Office:
         await asyncio.gather(*tasks, return_exceptions=True)
         if directory is not None:
             await directory.close()
+
+
+async def _together(*works: Coroutine[object, object, None]) -> None:
+    """Until the first of them fails; the others end then."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

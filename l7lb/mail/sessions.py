@@ -21,7 +21,6 @@ class Live(Protocol):
     """A session that has an account and a server."""
 
     key: Key
-    source: str
     assignment: Assignment
     is_fixed: bool
     """Does the directory name its server?"""
@@ -40,6 +39,8 @@ class Sessions:
         self._by_key: dict[Key, list[Live]] = {}
         self._by_server: dict[tuple[str, str], set[Live]] = defaultdict(set)
         self._ended: dict[tuple[str, str], deque[float]] = {}
+        self._new: dict[Key, str] = {}
+        self._young: dict[Key, str] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._by_key.values()))
@@ -49,16 +50,15 @@ class Sessions:
         """Of all accounts that have one."""
         return self._by_key
 
-    def count(self, key: Key, source: str) -> int:
-        """Sessions of this account from this address."""
-        return sum(each.source == source for each in self._by_key.get(key, ()))
-
     def of(self, key: Key) -> list[Live]:
         return [*self._by_key.get(key, ())]
 
     def enter(self, session: Live) -> None:
         self._by_key.setdefault(session.key, []).append(session)
-        self._by_server[session.key[0], session.assignment.server].add(session)
+        server = session.assignment.server
+        self._by_server[session.key[0], server].add(session)
+        if session.is_fixed or session.assignment.kicks == UNKNOWN:
+            self._new[session.key] = server
 
     def leave(self, session: Live) -> None:
         """Safe to call for one that has left."""
@@ -73,14 +73,27 @@ class Sessions:
         if not self._by_server[place]:
             del self._by_server[place]
 
-    def assigned(self, key: Key, assignment: Assignment | None) -> None:
-        """The account's record is this now (None: it moves): sessions that stand against it
-        end."""
+    def lasting(self) -> dict[Key, str]:
+        """Accounts that may have come in without a record, with their server: those from before
+        the last call that are still here, each once."""
+        lasting = {key: server for key, server in self._young.items() if key in self._by_key}
+        self._young, self._new = self._new, {}
+        return lasting
+
+    def not_recorded(self, lasting: dict[Key, str]) -> None:
+        """They come again with the next `lasting`."""
+        self._young.update(lasting)
+
+    def moving(self, account: str) -> None:
+        """Its sessions end, in all pools."""
+        for key in [each for each in self._by_key if each[1] == account]:
+            self.end_all("the account moves", self.of(key))
+
+    def assigned(self, key: Key, assignment: Assignment) -> None:
+        """The account's record is this now: sessions that stand against it end."""
         for session in self.of(key):
             held = session.assignment
-            if assignment is None:
-                session.end("the account moves")
-            elif held.server != assignment.server:
+            if held.server != assignment.server:
                 session.end("the account has moved")
             elif held.kicks == UNKNOWN:
                 session.assignment = assignment

@@ -49,6 +49,8 @@ class Folder:
         self.recent: set[int] = set()
         """Came in since the last session asked; the first that asks has them (RFC 3501 §2.3.2)."""
         self._uids = uidlist.UidList(1)
+        self._is_written = True
+        """The file of UIDs says what is known here: no UID is told before."""
 
     @property
     def validity(self) -> int:
@@ -74,8 +76,8 @@ class Folder:
         self._scan(is_new=not file.exists())
 
     def has_arrivals(self) -> bool:
-        """Whether `sync` would find anything. Changes nothing."""
-        return bool(maildir.names_in(self.path / "new"))
+        """Whether `sync` would find anything, or finish what failed. Changes nothing."""
+        return not self._is_written or bool(maildir.names_in(self.path / "new"))
 
     def sync(self) -> None:
         """Take in what was delivered. Changes the disk."""
@@ -131,14 +133,21 @@ class Folder:
             self._write()
 
     def append(self, data: bytes, letters: str, date_s: float | None = None) -> int:
-        """A new message; its UID. Changes the disk."""
+        """A new message; its UID. Changes the disk, and leaves nothing there when it raises."""
         staged = maildir.stage(self.path, data)
-        if date_s is not None:
-            os.utime(staged, (date_s, date_s))
         message = Message(self._uids.assign(staged.name), staged.name, _changed("", letters))
-        staged.rename(self.path / "cur" / message.name)
-        maildir.sync_directory(self.path / "cur")
-        self._write()
+        target = self.path / "cur" / message.name
+        try:
+            if date_s is not None:
+                os.utime(staged, (date_s, date_s))
+            staged.rename(target)
+            maildir.sync_directory(target.parent)
+            self._write()
+        except BaseException:
+            self._uids.uids.pop(message.unique)
+            for each in (staged, target):
+                each.unlink(missing_ok=True)
+            raise
         self.messages[message.uid] = message
         self.recent.add(message.uid)
         return message.uid
@@ -174,6 +183,8 @@ class Folder:
         strangers = sorted(here.keys() - known.keys(), key=maildir.age_key)
         fresh = {self._uids.assign(unique) for unique in strangers}
         if fresh or is_new or len(self._uids.uids) < len(known):
+            self._is_written = False
+        if not self._is_written:
             self._write()
         uids = self._uids.uids.items()
         self._settle_names(here)
@@ -189,7 +200,9 @@ class Folder:
                 (self.path / "cur" / name).rename(self.path / "cur" / wanted)
 
     def _write(self) -> None:
+        self._is_written = False
         maildir.replace(self.path / uidlist.FILE, self._uids.render())
+        self._is_written = True
 
 
 def _changed(have: str, letters: str, change: Change = Change.ADD) -> str:

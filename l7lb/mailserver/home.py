@@ -20,6 +20,7 @@ from l7lb.mailserver.folder import Folder
 from l7lb.mailserver.names import INBOX, SEPARATOR, account_directory, canonical, folder_directory
 
 FENCE_NEW = ".fence-new"
+GRAVE = "deleted-"
 FOLDERS = 1000
 """Of one account."""
 
@@ -42,7 +43,7 @@ class Home:
         MailboxRefused, MailboxAway."""
         name = canonical(name)
         path = self.maildir / folder_directory(name)
-        if not path.is_dir():
+        if not maildir.is_made(path):
             self._open.pop(name, None)
             raise NoSuchMailbox("no such folder")
         found = self._open.get(name)
@@ -57,14 +58,14 @@ class Home:
         found = [
             path.name.removeprefix(SEPARATOR)
             for path in self.maildir.iterdir()
-            if path.name.startswith(SEPARATOR) and (path / maildir.PARTS[-1]).is_dir()
+            if path.name.startswith(SEPARATOR) and maildir.is_made(path)
         ]
         return [INBOX, *sorted(found)]
 
     def create(self, name: str) -> None:
-        """Raises MailboxExists, MailboxRefused."""
+        """Raises MailboxExists, MailboxRefused. What a crash left half made is finished."""
         path = self.maildir / folder_directory(name)
-        if path.exists():
+        if maildir.is_made(path):
             raise MailboxExists("the folder is there already")
         if len(self.names()) > FOLDERS:
             raise MailboxRefused("too many folders")
@@ -74,19 +75,20 @@ class Home:
     def delete(self, name: str) -> None:
         """With its messages; folders below it stay. Raises NoSuchMailbox, MailboxRefused.
 
-        It has a name that is none first, so that a crash leaves no half of a folder.
+        It has a name that is none first, so that a crash leaves no half of a folder; what one has
+        left of that kind goes as well.
         """
         path = self.maildir / folder_directory(name)
         if path == self.maildir:
             raise MailboxRefused("INBOX stays")
-        if not path.is_dir():
+        if not maildir.is_made(path):
             raise NoSuchMailbox("no such folder")
         self._validity = max(self._validity, self.folder(name).validity)
         del self._open[canonical(name)]
-        grave = self.path / f"deleted-{secrets.token_hex(8)}"
-        path.rename(grave)
+        path.rename(self.path / f"{GRAVE}{secrets.token_hex(8)}")
         maildir.sync_directory(self.maildir)
-        shutil.rmtree(grave)
+        for grave in self.path.glob(GRAVE + "*"):
+            shutil.rmtree(grave)
 
     def rename(self, name: str, new: str) -> None:
         """With the folders below it. Raises NoSuchMailbox, MailboxExists, MailboxRefused."""

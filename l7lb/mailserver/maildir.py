@@ -18,6 +18,8 @@ FLAGS = {"\\Draft": "D", "\\Flagged": "F", "\\Answered": "R", "\\Seen": "S", "\\
 """IMAP's system flags and their letters; other letters are kept as they are."""
 LETTERS = {letter: flag for flag, letter in FLAGS.items()}
 INFO = ":2,"
+PARENTS = 3
+"""Whoever died while making a Maildir may have made so many, and synced none."""
 TMP_AGE_S = 36 * 3600.0
 _WIRE_SIZE = re.compile(r",W=([0-9]{1,15})")
 
@@ -57,17 +59,24 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def is_made(path: Path) -> bool:
+    """Whole, and on the disk with its parents."""
+    return (path / PARTS[-1]).is_dir()
+
+
 def make(path: Path) -> None:
     """The Maildir, with parents, durably. Does nothing when it is there."""
-    if (path / PARTS[-1]).is_dir():
+    if is_made(path):
         return
     missing = [each for each in (path, *path.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
-    for part in PARTS:  # the last one says that all are there
+    for part in PARTS[:-1]:
         (path / part).mkdir(mode=0o700, exist_ok=True)
-    for each in (path, *(each.parent for each in missing)):
+    for each in (path, *path.parents[: max(PARENTS, len(missing))]):
         sync_directory(each)
+    (path / PARTS[-1]).mkdir(mode=0o700, exist_ok=True)  # says to others that all is safe
+    sync_directory(path)
 
 
 def stage(path: Path, data: bytes) -> Path:

@@ -52,7 +52,6 @@ class Dialing(Pollable):
         sock = self._sock
         assert sock is not None
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        self._poller.forget(sock.fileno())
         if code:
             self._forget_socket()
             self._finish(OSError(code, os.strerror(code)))

@@ -21,6 +21,7 @@ cdef class Poller:
     cdef set _forgotten
 
     cpdef watch(self, int fd, Pollable pollable, int events)
+    cdef bint _is_modified(self, int fd, int events) except -1
     cpdef change(self, int fd, int events)
     cpdef forget(self, int fd)
     cpdef closing(self, int fd)

@@ -54,10 +54,20 @@ class Poller:
         loop.add_reader(self._epoll.fileno(), self._dispatch)
 
     def watch(self, fd: int, pollable: Pollable, events: int) -> None:
-        self._epoll.register(fd, events)
+        """A descriptor that is watched already has another owner from now on."""
+        if fd not in self or not self._is_modified(fd, events):
+            self._epoll.register(fd, events)
         while fd >= len(self._watched):
             self._watched += [None] * (fd + 1)
         self._watched[fd] = pollable
+
+    def _is_modified(self, fd: int, events: int) -> bool:
+        """False: it was closed after a fault of ours, and its number is another's now."""
+        try:
+            self._epoll.modify(fd, events)
+        except FileNotFoundError:
+            return False
+        return True
 
     def change(self, fd: int, events: int) -> None:
         self._epoll.modify(fd, events)

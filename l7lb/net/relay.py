@@ -89,8 +89,8 @@ class Splice(Pump):
         if self.source.pump is not self:
             return
         self.target.held_back = False
-        if not self.source.is_paused and not self.source.closed:
-            self.readable(self.source)
+        if self.left >= 0 and not self.source.is_paused and not self.source.closed:
+            self.readable(self.source)  # of a length that is known, something has most likely come
         self.target.flush()
 
     def readable(self, stream: Stream) -> None:

@@ -18,6 +18,8 @@ from l7lb_protocols.facts import Facts
 
 SHOWN_LIMIT = 120
 """Bytes of a request's value that an explanation shows."""
+SHOWN_VALUES = 5
+"""Of an attribute, in an explanation."""
 SOURCES_KEPT = 8192
 """Client addresses whose parsed form is remembered."""
 
@@ -238,11 +240,44 @@ class NameCondition:
         return f"{self._label} {shown(name)} is not {_listed(map(shown, self._patterns), 'one of')}"
 
 
+# --------------------------------------------------------------------------- attributes
+
+
+class AttributeCondition:
+    """One of the account's values in the directory is equal, or matches as a whole."""
+
+    def __init__(self, match: ValueMatch) -> None:
+        self._match = match
+
+    def holds(self, facts: Facts) -> bool:
+        match = self._match
+        values = facts.attribute(match.name)
+        if match.value is not None:
+            return match.value in values
+        pattern = match.pattern
+        if pattern is None:
+            return bool(values)
+        return any(pattern.fullmatch(value) for value in values)
+
+    def failure(self, facts: Facts) -> str:
+        match = self._match
+        label = f"attribute {shown(match.name)}"
+        values = facts.attribute(match.name)
+        if not values:
+            return f"{label} has no value" if facts.account else "no account is known"
+        found = ", ".join(f"'{shown(value)}'" for value in values[:SHOWN_VALUES])
+        if match.value is not None:
+            return f"{label} is {found}, not '{shown(match.value)}'"
+        pattern = match.pattern.pattern if match.pattern else b""
+        return f"{label} is {found} and does not match {shown(pattern)}"
+
+
 # --------------------------------------------------------------------------- all of a rule
 
 
 def constraints(match: MatchSpec) -> tuple[Condition, ...]:
-    """The conditions on who asks: source, TLS names, account, recipient. Empty: none is given."""
+    """The conditions on who asks: source, TLS names, account, recipient, attributes. Empty: none is
+    given."""
     found: list[Condition] = []
     if match.sources:
         found.append(SourceCondition(match.sources))
@@ -254,6 +289,7 @@ def constraints(match: MatchSpec) -> tuple[Condition, ...]:
         found.append(NameCondition("account", match.accounts, lambda facts: facts.account))
     if match.recipients:
         found.append(NameCondition("recipient", match.recipients, lambda facts: facts.recipient))
+    found += map(AttributeCondition, match.attributes)
     return tuple(found)
 
 

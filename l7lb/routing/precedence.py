@@ -13,7 +13,8 @@ based on the following criteria, continuing on ties"), with the host before it a
  4. most header matches. Gateway API.
  5. most query matches. Gateway API.
  6. most cookie matches. Ours, as all below but the last.
- 7. most conditions on who asks: source, SNI, client certificate name, account, recipient.
+ 7. most conditions on who asks: source, SNI, client certificate name, account, recipient, and each
+    attribute of the account.
  8. fewest of these that use `*`.
  9. the longest network.
 10. file order. Gateway API.
@@ -139,7 +140,7 @@ def _rank(match: MatchSpec, host: tuple[int, int], path: tuple[int, int], positi
         headers=-len(set(match.headers)),
         query=-len(set(match.query)),
         cookies=-len(set(match.cookies)),
-        constraints=-sum(map(bool, (match.sources, *names))),
+        constraints=-sum(map(bool, (match.sources, *names))) - len(set(match.attributes)),
         wildcards=sum(any(b"*" in name for name in given) for given in names),
         network=-min(lengths, default=0),
         position=position,
@@ -154,6 +155,7 @@ def _canonical_keys(match: MatchSpec) -> list[Hashable]:
     rest = (
         _canonical_path(match.path),
         *(_canonical_values(v) for v in (match.headers, match.query, match.cookies)),
+        _canonical_values(match.attributes),
         *(str(network_ranges(match.sources, version)) for version in (4, 6)),
         bool(match.sources),
         *(frozenset(v) for v in (match.sni, match.tls_names, match.accounts, match.recipients)),

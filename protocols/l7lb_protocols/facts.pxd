@@ -5,4 +5,5 @@ cdef class Facts:
     cpdef bytes header(self, bytes name)
     cpdef bytes cookie(self, bytes name)
     cpdef bytes argument(self, bytes name)
+    cpdef tuple attribute(self, bytes name)
     cpdef Facts detach(self)

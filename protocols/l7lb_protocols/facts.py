@@ -42,6 +42,10 @@ class Facts:
         """Percent-decoded value of the first query argument `name`; None if absent."""
         return None
 
+    def attribute(self, name: bytes) -> tuple[bytes, ...]:
+        """Values of the account's attribute `name` (lower case) in the directory."""
+        return ()
+
     def detach(self) -> Facts:
         """The same facts, valid for good: for whoever must wait."""
         return self
@@ -66,6 +70,7 @@ class PlainFacts(Facts):
         headers: dict[bytes, bytes] | None = None,
         cookies: dict[bytes, bytes] | None = None,
         arguments: dict[bytes, bytes] | None = None,
+        attributes: dict[bytes, tuple[bytes, ...]] | None = None,
     ) -> None:
         super().__init__()
         self.host = host
@@ -81,6 +86,7 @@ class PlainFacts(Facts):
         self.headers = headers or {}
         self.cookies = cookies or {}
         self.arguments = arguments or {}
+        self.attributes = attributes or {}
 
     def header(self, name: bytes) -> bytes | None:
         return self.headers.get(name)
@@ -90,3 +96,6 @@ class PlainFacts(Facts):
 
     def argument(self, name: bytes) -> bytes | None:
         return self.arguments.get(name)
+
+    def attribute(self, name: bytes) -> tuple[bytes, ...]:
+        return self.attributes.get(name, ())

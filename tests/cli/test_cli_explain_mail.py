@@ -25,6 +25,7 @@ services:
     login: {default_domain: example.org}
     routes:
       - {account: "*@vip.example.org", pool: vip}
+      - {attribute: {room: "7"}, from: 203.0.113.0/24, pool: vip}
       - {account: "*@example.org", from: 198.51.100.0/24, pool: mail}
   other: {protocol: imap, listen: "*:144", routes: {pool: vip}}
   mx:
@@ -38,7 +39,7 @@ services:
 USERS = """\
 users:
   anna@example.org: {server: m2, aliases: [info@example.org]}
-  ben@example.org: {}
+  ben@example.org: {attributes: {Room: ["6", "7"]}}
   cleo@example.org: {status: disabled}
   dora@example.org: {server: gone}
   eva@vip.example.org: {}
@@ -183,3 +184,13 @@ def test_only_logins_get_the_default_domain() -> None:
     service = ServiceSpec("s", "smtp", (), (), login=LoginOptions(default_domain="example.org"))
     assert full_name(AskedMail("smtp", "postmaster", ""), service) == "postmaster"
     assert full_name(AskedMail("pop3", "anna", ""), service) == "anna@example.org"
+
+
+def test_the_attribute_that_decides(rules: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, lines = told(capsys, rules, "imap", "ben", "--from", "203.0.113.1")
+    assert status == 0
+    assert "pool vip" in lines
+    assert any(line.startswith("route attribute:room=7 ") for line in lines)
+    status, lines = told(capsys, rules, "imap", "anna", "--from", "203.0.113.1")
+    assert status == 1
+    assert any("attribute room has no value" in line for line in lines)

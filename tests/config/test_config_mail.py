@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -15,7 +16,15 @@ from l7lb.config.load import load as load_rules
 from l7lb.config.schema_cluster import PROTOCOLS
 from l7lb.config.schema_mail import Mechanism
 from l7lb.errors import ConfigError
-from l7lb.model import Address, ClusterSpec, LogFormat, ServerSpec, ServerTls, ServiceSpec
+from l7lb.model import (
+    Address,
+    ClusterSpec,
+    LogFormat,
+    ServerSpec,
+    ServerTls,
+    ServiceSpec,
+    ValueMatch,
+)
 from l7lb.model_mail import (
     Auth,
     GreylistSpec,
@@ -282,3 +291,35 @@ def test_a_master_user_needs_a_directory(complaints: Complaints, tmp_path: Path)
     assert complaints(text) == [
         f"rules.yaml:7:3: a directory is needed: {why} (add directory)",
     ]
+
+
+# --------------------------------------------------------------------------- attributes
+
+LDAP = "directory: {ldap: {urls: ldaps://a, base: dc=x, account: '(mail={account})', kept: Room}}"
+
+
+def test_routes_by_attribute(load: Load) -> None:
+    text = POOLS.replace("directory: {static: users.yaml}", LDAP)
+    routes = "[{attribute: {room: '7', ROOM2: true}, pool: mail}]"
+    with pytest.raises(ConfigError) as caught:
+        load(f"{text}  i: {{protocol: imap, listen: '*:143', routes: {routes}}}\n")
+    assert "accounts do not carry the attribute room2 (directory: {ldap: {kept: room2}})" in str(
+        caught.value
+    )
+    routes = "[{attribute: {ROOM: '7'}, pool: mail}]"
+    spec = load(f"{text}  i: {{protocol: imap, listen: '*:143', routes: {routes}}}\n")
+    assert spec.services["i"].routes[0].match.attributes == (ValueMatch(b"room", b"7"),)
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ("{'a b': x}", "'a b' is not the name of an attribute"),
+        ("{room: a, ROOM: b}", "attribute 'ROOM' stands twice (attribute names have no case)"),
+        ("{room: {}}", "the match is not named (one of: equals, regex, present)"),
+    ],
+)
+def test_wrong_attributes(load: Load, values: str, complaint: str) -> None:
+    routes = f"[{{attribute: {values}, pool: mail}}]"
+    with pytest.raises(ConfigError, match=re.escape(complaint)):
+        load(f"{POOLS}  i: {{protocol: imap, listen: '*:143', routes: {routes}}}\n")

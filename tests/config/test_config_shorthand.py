@@ -17,6 +17,7 @@ SIZE = shorthand.keyed("size", int)
 LONG = {"any": "mapping"}
 QUIET = {"consecutive_errors": 0, "consecutive_connect_errors": 0, "latency_factor": 0}
 WORKERS = "auto, or from 1 to 1024"
+CHECKS = "known: tcp, http, icmp, imap, pop3, smtp, lmtp, none"
 NO_SECRET = ("a secret never stands in the rules file", "write {file: PATH} or {env: NAME}")
 READERS = [
     shorthand.listed_or_none,
@@ -131,8 +132,13 @@ def test_values(read: Callable[[object], object], value: object, found: object) 
         (SCHEDULER, "wlcc", "unknown scheduler 'wlcc'", "did you mean 'wlc'?; known: rr, wlc"),
         (KEY, "x", "unknown key 'x'", "known: source, host"),
         (shorthand.persistence, "x", "unknown persistence 'x'", "known: source, account"),
-        (shorthand.check, "smtp", "check 'smtp' is not supported by this version", ""),
-        (shorthand.check, "x", "unknown check 'x'", "known: tcp, http, icmp, none"),
+        (shorthand.check, "rtsp", "check 'rtsp' is not supported by this version", ""),
+        (
+            shorthand.check,
+            "x",
+            "unknown check 'x'",
+            CHECKS,
+        ),
         (shorthand.value_match, 1, "1 is not text", 'in quotes it is: "1"'),
         (shorthand.value_match, False, "false is not text", 'in quotes it is: "false"'),
         (shorthand.send_proxy, 1, "1 is not a PROXY protocol version", "v1, v2 or none"),

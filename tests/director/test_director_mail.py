@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from l7lb.cli.client import Refused
-from support.dovecot import MASTER, Dovecot
+from support.dovecot import MASTER, Dovecot, standing_still
 from support.mail_director import MailDirector, MailRules
 from support.running_director import until
 from support.running_lockd import Lockd
@@ -68,6 +68,67 @@ def pair(
     yield directors
     for each in directors:
         each.ends.close()
+
+
+def healths(director: MailDirector) -> dict[str, str]:
+    return {str(row["name"]): str(row["health"]) for row in director.servers()}
+
+
+def is_refused(director: MailDirector) -> bool:
+    client = imaplib.IMAP4(*director.where("imap"), timeout=30)
+    try:
+        client.login(ALICE, SECRETS[ALICE])
+    except imaplib.IMAP4.error as refusal:
+        client.shutdown()
+        return "LIMIT" in str(refusal)
+    client.logout()
+    return False
+
+
+def test_the_limit_of_sessions_is_one_for_all_workers_of_both_directors(
+    pair: tuple[MailDirector, MailDirector],
+) -> None:
+    """Which worker has how many is chance; ten is the limit of all."""
+    clients = [each.imap(ALICE) for each in pair for _ in range(5)]
+    for each in pair:
+        until(lambda each=each: is_refused(each), "the others' sessions are known")
+    clients[0].logout()
+    pair[1].imap(ALICE)
+    pair[0].imap(BOB)
+
+
+def test_the_first_ehlo_offers_what_the_servers_can(
+    pair: tuple[MailDirector, MailDirector],
+) -> None:
+    """Dovecot's LMTP knows no DSN; no message has gone there yet."""
+
+    def offers_dsn(director: MailDirector) -> bool:
+        with director.smtp() as client:
+            client.ehlo()
+            assert client.has_extn("8bitmime")
+            return client.has_extn("dsn")
+
+    for each in pair:
+        until(lambda each=each: not offers_dsn(each), "the servers' answer")
+
+
+def test_a_server_that_is_stopped_loses_its_accounts(
+    tmp_path: Path, dovecots: tuple[Dovecot, Dovecot]
+) -> None:
+    """Its kernel still accepts connections; the greeting does not come."""
+    ports = tuple({"imap": d.imap, "pop3": d.pop3, "lmtp": d.lmtp} for d in dovecots)
+    check = "{imap: true, every: 200ms, fast_every: 200ms, timeout: 1s}"
+    director = MailDirector(tmp_path, MailRules(ports, MASTER, check=check), SECRETS).start()
+    try:
+        until(director.has_store, "the store")
+        until(lambda: healths(director) == {"m1": "up", "m2": "up"}, "both greet")
+        with standing_still(dovecots[0]):
+            until(lambda: healths(director) == {"m1": "down", "m2": "up"}, "one does not greet")
+            for name in (ALICE, BOB):
+                director.imap(name)
+                assert director.server_of(name) == "m2"
+    finally:
+        director.close()
 
 
 def test_an_account_meets_itself_wherever_it_comes_in(

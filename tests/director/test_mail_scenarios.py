@@ -36,6 +36,7 @@ COMMON = [
     mail_scenarios.imapclient_works,
     mail_scenarios.idle_tells_of_new_mail,
     mail_scenarios.curl_reads,
+    mail_scenarios.mutt_works,
     mail_scenarios.two_sessions_see_each_other,
 ]
 Scenario = Callable[[Endpoint], None]

@@ -283,3 +283,12 @@ async def test_the_loop_turns_while_another_process_holds_the_file(file: Path) -
     os.close(folder)
     await changing
     assert "m9" in file.read_text()
+
+
+def test_ldif_gives_attributes_as_an_ldap_server_would() -> None:
+    more = "departmentNumber: 7\nroomNumber: 1\nroomNumber: 2\njpegPhoto:: /9j/\n"
+    text = f"{ENTRY}mail: a@y.test\n{more}"
+    (account,) = LdifDocument(text, "u").accounts.values()
+    assert account.attributes["departmentnumber"] == ("7",)
+    assert account.attributes["roomnumber"] == ("1", "2")
+    assert not {"jpegphoto", "mail", "userpassword"} & set(account.attributes)

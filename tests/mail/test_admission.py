@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from l7lb.accounts import Directory
+from l7lb.accounts import Account, Directory
 from l7lb.errors import DirectoryAway
 from l7lb.mail.login.admission import Admission, Guest, Identity, server_login
 from l7lb.mail.office import Office
@@ -124,3 +124,12 @@ async def test_the_facts_that_routes_see(directory: Directory) -> None:
     facts = Guest("192.0.2.1", b"IMAP", b"mail.example.org", b"laptop").facts(found)
     assert (facts.account, facts.source, facts.method) == (ALICE.encode(), "192.0.2.1", b"IMAP")
     assert (facts.sni, facts.tls_name) == (b"mail.example.org", b"laptop")
+    assert facts.attribute(b"room") == ()
+
+
+async def test_attributes_of_the_account_are_facts() -> None:
+    account = Account(ALICE, attributes={"room": ("7", "8"), "floor": ()})
+    facts = Guest("192.0.2.1", b"IMAP").facts(Identity(ALICE, account))
+    assert facts.attribute(b"room") == (b"7", b"8")
+    assert facts.attribute(b"floor") == ()
+    assert Guest("192.0.2.1", b"IMAP").facts(Identity(ALICE, None)).attribute(b"room") == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -22,6 +23,7 @@ from l7lb.mail.assignments import (
     store_key,
 )
 from l7lb.mail.migration.record import RECORDS, Record, Step
+from l7lb.model import PoolSpec
 from l7lb_storage import MemoryEngine, StorageError, Store, World
 
 ALICE = "alice@example.org"
@@ -34,6 +36,7 @@ class Servers:
     def __init__(self, *usable: str) -> None:
         self.name = "mail"
         self.usable = list(usable)
+        self.spec = PoolSpec("mail", ())
 
     def keeps(self, name: str) -> bool:
         return name in self.usable
@@ -44,8 +47,11 @@ class Servers:
 
 class Director:
     def __init__(self) -> None:
-        self.told: list[tuple[Key, Assignment | None]] = []
-        self.assignments = Assignments(lambda key, found: self.told.append((key, found)))
+        self.told: list[tuple[Key, Assignment]] = []
+        self.moving: list[str] = []
+        self.assignments = Assignments(
+            lambda key, found: self.told.append((key, found)), self.moving.append
+        )
 
     async def server(self, pool: Servers, home: str | None = None) -> str | None:
         found = await self.assignments.of(ALICE, pool, home)
@@ -111,11 +117,69 @@ async def test_a_server_that_is_gone_is_replaced_once() -> None:
         assert await other.server(Servers("m3", "m2")) == "m2"
 
 
+async def test_a_server_that_seems_gone_may_finish_before_another_has_the_account() -> None:
+    async with following(World()) as (one, other):
+        pool = Servers("m1", "m2")
+        pool.spec = PoolSpec("mail", (), takeover_s=3600.0)
+        rests = one.assignments.at_rest
+        assert await rests(ALICE, pool, None, 0.0) == Assignment("m1")  # a new one waits for nobody
+        pool.usable = ["m2"]
+        assert await rests(ALICE, pool, None, 0.0) is None
+        await other.hears(lambda: other.assignments.moves(KEY))
+        assert other.assignments.known(KEY).server == "m2"  # sessions there end now
+        assert await other.assignments.at_rest(ALICE, pool, None, 0.01) is None
+        assert await rests(ALICE, pool, "m3", 0.01) is None
+        pool.spec = PoolSpec("mail", (), takeover_s=0.05)
+        await change(one.assignments._store, KEY, lambda at: Assignment("m1", 0.0, at.kicks))
+        await one.hears(lambda: one.assignments.known(KEY).server == "m1")
+        found = await rests(ALICE, pool, None, 60.0)
+        assert (found.server, found.hold_until_s <= time.time()) == ("m2", True)
+
+
+async def test_whom_the_directory_moves_waits_for_nobody() -> None:
+    async with following(World(), 1) as (one,):
+        pool = Servers("m1")
+        pool.spec = PoolSpec("mail", (), takeover_s=3600.0)
+        await one.server(pool)
+        found = await one.assignments.at_rest(ALICE, pool, "m2", 0.0)
+        assert found == Assignment("m2", 0.0, 1)
+
+
 async def test_the_directory_decides_where_it_has_a_word() -> None:
     async with following(World()) as (one, other):
         assert await one.server(Servers("m1", "m2")) == "m1"
         assert await other.server(Servers("m1", "m2"), home="m2") == "m2"
         assert await other.server(Servers("m1"), home="m2") == "m2"  # and no other, if it is down
+
+
+async def test_whom_the_directory_has_placed_needs_no_record_to_come_in(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with following(World(), 1) as (one,):
+        with monkeypatch.context() as patch:
+            patch.delattr(Store, "swap")
+            assert await one.assignments.of(ALICE, Servers("m1"), "m2") == Assignment("m2")
+        assert one.assignments.known(KEY) is None
+
+
+async def test_who_stays_gets_a_record_which_everybody_sees() -> None:
+    async with following(World()) as (one, other):
+        for each in (one, other):
+            await each.assignments.record(KEY, "m2")
+            await other.hears(lambda: other.assignments.known(KEY) == Assignment("m2"))
+
+
+async def test_a_record_that_is_there_is_not_written_over() -> None:
+    async with following(World()) as (one, other):
+        await one.assignments.move(KEY, "m3", hold_s=0.0)
+        await other.assignments.record(KEY, "m2")
+        await other.hears(lambda: other.assignments.known(KEY) is not None)
+        assert other.assignments.known(KEY).server == "m3"
+
+
+async def test_without_a_store_nothing_can_be_recorded() -> None:
+    with pytest.raises(StorageError):
+        await Director().assignments.record(KEY, "m1")
 
 
 async def test_no_server_at_all() -> None:
@@ -142,7 +206,7 @@ async def test_a_migration_holds_logins_until_its_mark_goes() -> None:
         await engine.open()
         store = Store(engine)
         await store.put(MOVING + ALICE, b"{}")
-        await one.hears(lambda: one.told[-1:] == [(KEY, None)])
+        await one.hears(lambda: one.moving == [ALICE])
         waiting = asyncio.create_task(one.assignments.settle_moves(KEY, 60.0))
         await asyncio.sleep(0)
         assert not waiting.done()

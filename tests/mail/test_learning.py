@@ -61,7 +61,7 @@ async def test_a_server_that_is_silent_holds_up_nobody_for_long() -> None:
 async def test_it_asks_at_once_when_pools_change() -> None:
     async with ImapScript(MORE) as server, rig_of(server.port) as rig:
         learning = Learning(words.IMAP, rig.engine.pools)
-        with patch("l7lb.mail.login.learning.EVERY_S", 3600.0):
+        with patch("l7lb.mail.asking.EVERY_S", 3600.0):
             running = asyncio.create_task(learning.run())
             await asyncio.sleep(0)
             learning.want(["mail", "of another file"])

@@ -10,11 +10,11 @@ KEY = ("mail", "alice")
 
 
 class One:
-    def __init__(self, sessions: Sessions, assignment: Assignment, source: str = "a") -> None:
+    is_fixed = False
+
+    def __init__(self, sessions: Sessions, assignment: Assignment) -> None:
         self.key = KEY
-        self.source = source
         self.assignment = assignment
-        self.is_fixed = False
         self.is_locked = False
         self.ended = ""
         self._sessions = sessions
@@ -25,10 +25,10 @@ class One:
         self._sessions.leave(self)
 
 
-def test_they_are_counted_by_account_and_address() -> None:
+def test_whoever_has_left_is_not_there() -> None:
     sessions = Sessions(ManualClock())
-    found = [One(sessions, Assignment("m1"), source) for source in "aab"]
-    assert [sessions.count(KEY, source) for source in "abc"] == [2, 1, 0]
+    found = [One(sessions, Assignment("m1")) for _ in range(3)]
+    assert sessions.of(KEY) == found
     assert len(sessions) == 3
     for each in found:
         sessions.leave(each)
@@ -67,8 +67,40 @@ def test_a_guess_that_was_right_becomes_the_record() -> None:
 def test_an_account_that_moves_has_no_sessions() -> None:
     sessions = Sessions(ManualClock())
     one = One(sessions, Assignment("m1"))
-    sessions.assigned(KEY, None)
+    sessions.moving("bob")
+    assert one.ended == ""
+    sessions.moving("alice")
     assert one.ended == "the account moves"
+
+
+class Fixed(One):
+    is_fixed = True
+
+
+def test_who_came_in_without_a_record_and_stays_is_told_once() -> None:
+    sessions = Sessions(ManualClock())
+    Fixed(sessions, Assignment("m1"))
+    assert sessions.lasting() == {}
+    assert sessions.lasting() == {KEY: "m1"}
+    assert sessions.lasting() == {}
+    sessions.not_recorded({KEY: "m1"})
+    assert sessions.lasting() == {KEY: "m1"}
+
+
+def test_who_left_soon_or_has_a_record_needs_none() -> None:
+    sessions = Sessions(ManualClock())
+    recorded = One(sessions, Assignment("m1"))
+    assert [sessions.lasting(), sessions.lasting()] == [{}, {}]
+    sessions.leave(recorded)
+    sessions.leave(Fixed(sessions, Assignment("m1")))
+    assert [sessions.lasting(), sessions.lasting()] == [{}, {}]
+
+
+def test_a_guess_wants_a_record_as_well() -> None:
+    sessions = Sessions(ManualClock())
+    One(sessions, Assignment("m1", kicks=UNKNOWN))
+    sessions.lasting()
+    assert sessions.lasting() == {KEY: "m1"}
 
 
 def test_whose_server_the_directory_names_is_not_movable() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Callable
 
@@ -35,15 +36,15 @@ async def office() -> AsyncIterator[Office]:
     await made.close()
 
 
-class Locked:
-    """A session that holds a maildrop."""
+class Guest:
+    """A session."""
+
+    is_fixed = False
+    is_locked = False
 
     def __init__(self, office: Office) -> None:
         self.key = KEY
-        self.source = "192.0.2.1"
         self.assignment = Assignment("m1")
-        self.is_fixed = False
-        self.is_locked = True
         self.ended = ""
         self._office = office
         office.sessions.enter(self)
@@ -51,6 +52,30 @@ class Locked:
     def end(self, reason: str) -> None:
         self.ended = reason
         self._office.sessions.leave(self)
+
+
+class Locked(Guest):
+    """One that holds a maildrop."""
+
+    is_locked = True
+
+
+class Placed(Guest):
+    """One of an account whose server the directory names."""
+
+    is_fixed = True
+
+
+async def test_a_session_that_lasts_gets_a_record_also_when_the_store_comes_late(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, office: Office
+) -> None:
+    caplog.set_level(logging.INFO, "l7lb.mail")
+    monkeypatch.setattr("l7lb.mail.office.CHORES_S", 0.01)
+    session = Placed(office)
+    await hears(lambda: "the store is away" in caplog.text)
+    office.set_store(MemoryEngine(World()))
+    await hears(lambda: office.assignments.known(KEY) == Assignment("m1"))
+    assert session.ended == ""
 
 
 async def test_one_maildrop_one_session(office: Office) -> None:

@@ -15,13 +15,12 @@ import pytest
 import trustme
 
 from l7lb.accounts import Account, ScramKeys, Status
-from l7lb.mail.smtp import login as smtp_login
 from l7lb.mail.smtp.login import SmtpLogin
 from l7lb.model import Address, Certificate, ListenSpec, ListenTls, ServerTls
 from l7lb.model_mail import Auth, LoginOptions, PenaltySpec, SmtpOptions
 from l7lb_protocols.sasl.keys import ScramKeys as Keys
 from l7lb_protocols.smtp.auth import Challenge, Done, Failed
-from support.smtp_rig import ENVELOPE, SECRET, WORDS, MailRig, MailServer, Users
+from support.smtp_rig import ENVELOPE, SECRET, WORDS, MailRig, MailServer, Office, Users
 
 ALICE = "alice@example.org"
 USERS = {ALICE: "m1"}
@@ -234,7 +233,7 @@ def last_words(first: bytes, secret: bytes) -> bytes:
 
 
 async def scram(users: Users, secret: bytes) -> object:
-    exchange = SmtpLogin(users, b"SCRAM-SHA-256", b"", "")
+    exchange = SmtpLogin(Office(users), b"SCRAM-SHA-256")
     first = await exchange.step(b"n,," + BARE)
     assert isinstance(first, Challenge)
     second = await exchange.step(last_words(first.data, secret))
@@ -255,17 +254,30 @@ async def test_scram() -> None:
     users.accounts[ALICE] = Account(ALICE)
     assert await scram(users, SECRET) == Failed()
     users.accounts[ALICE] = Account(ALICE, scram=replace(stored, iterations=1))
-    exchange = SmtpLogin(users, b"SCRAM-SHA-256", b"", "")
+    exchange = SmtpLogin(Office(users), b"SCRAM-SHA-256")
     assert await exchange.step(b"n,," + BARE) == Failed(temporary=True)
 
 
 async def test_names_and_nonsense() -> None:
     users = Users(USERS)
-    ask = lambda: SmtpLogin(users, b"PLAIN", b"", "example.org")  # noqa: E731
+    ask = lambda: SmtpLogin(Office(users), b"PLAIN", b"", "example.org")  # noqa: E731
     assert await ask().step(b"\0alice\0" + SECRET) == Done(ALICE.encode())
     assert await ask().step(b"bob\0alice\0" + SECRET) == Failed()
     assert await ask().step(b"no parts") == Failed()
-    assert await SmtpLogin(None, b"PLAIN", b"", "").step(b"\0alice\0" + SECRET) == Failed()
-    external = SmtpLogin(users, b"EXTERNAL", ALICE.encode(), "")
+    assert await SmtpLogin(Office(None), b"PLAIN").step(b"\0alice\0" + SECRET) == Failed()
+    external = SmtpLogin(Office(users), b"EXTERNAL", ALICE.encode())
     assert await external.step(b"") == Done(ALICE.encode())
-    assert smtp_login.FAKE_SEED
+
+
+async def salt(office: Office) -> bytes:
+    first = await SmtpLogin(office, b"SCRAM-SHA-256").step(b"n,,n=nobody@example.org,r=abcdef")
+    assert isinstance(first, Challenge)
+    return dict(part.split(b"=", 1) for part in first.data.split(b","))[b"s"]
+
+
+async def test_nobody_can_tell_by_another_worker_that_an_account_is_none() -> None:
+    """The same salt for a name in each of them, as for an account that is there."""
+    one, other = Office(Users(USERS)), Office(Users(USERS))
+    assert await salt(one) == await salt(one) == await salt(other)
+    other.secret = b"another cluster"
+    assert await salt(one) != await salt(other)

@@ -48,6 +48,13 @@ async def test_facts_of_a_known_recipient() -> None:
         assert office.random() < 1
 
 
+async def test_attributes_of_the_recipient_are_facts() -> None:
+    async with MailRig([MailServer()], {ALICE_TEXT: "m1"}) as rig:
+        account = Account(ALICE_TEXT, server="m1", attributes={"room": ("7",)})
+        rig.office.directory.accounts[ALICE_TEXT] = account
+        assert (await find(rig)).facts.attribute(b"room") == (b"7",)
+
+
 async def test_unknown_recipients_and_who_logged_in() -> None:
     async with MailRig([MailServer()], {}) as rig:
         with pytest.raises(Refused) as caught:

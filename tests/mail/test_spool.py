@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,6 +83,76 @@ async def test_two_live_owners_do_not_see_each_others(tmp_path: Path) -> None:
     assert len(await second.take_over()) == 1
     assert len(list(tmp_path.glob("lane-*"))) == 1
     await second.close()
+
+
+async def test_a_lane_is_not_given_away_while_a_file_in_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next owner would deliver to whoever has the message already."""
+    first, second = await opened(tmp_path), await opened(tmp_path)
+    entry = await kept(first)
+    begun, may_end = threading.Event(), threading.Event()
+    append = files.append
+
+    def slow(path: Path, later: SpoolRecord) -> int:
+        begun.set()
+        assert may_end.wait(30)
+        return append(path, later)
+
+    monkeypatch.setattr(files, "append", slow)
+    update = asyncio.create_task(first.update(entry, delivered(entry.record, 0)))
+    await asyncio.to_thread(begun.wait, 30)
+    update.cancel()  # as at a worker's end: nobody waits for it, but the thread goes on
+    closing = asyncio.create_task(first.close())
+    await asyncio.wait([update])
+    assert await second.take_over() == []
+    may_end.set()
+    await closing
+    [found] = await second.take_over()
+    assert found.record.waiting == (1,)
+    await second.close()
+
+
+async def test_what_cannot_be_read_now_is_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the one nor those behind it wait for the next start."""
+    first = await opened(tmp_path)
+    for queue_id in ("1a", "2b", "3c"):
+        await kept(first, queue_id)
+    await first.close()
+    works = files.read
+
+    def fail(path: Path) -> files.Found:
+        if "2b" in path.name:
+            raise OSError(errno.EMFILE, "too many open files")
+        return works(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "read", fail)
+        second = await opened(tmp_path)
+    assert set(second.entries) == {"1a", "3c"}
+    assert [entry.queue_id for entry in await second.take_over()] == ["2b"]
+    assert await second.take_over() == []
+    await second.close()
+
+
+async def test_what_was_taken_before_an_error_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, dead = await opened(tmp_path), await opened(tmp_path)
+    await kept(dead)
+    await dead.close()
+
+    def fail(_: Path) -> None:
+        raise OSError(errno.EIO, "the disk is sick")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lane, "sync_folder", fail)
+        with pytest.raises(OSError, match="sick"):
+            await spool.take_over()
+    assert [entry.queue_id for entry in await spool.take_over()] == ["1a"]
+    await spool.close()
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "name"])

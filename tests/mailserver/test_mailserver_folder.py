@@ -33,6 +33,10 @@ def delivered(path: Path, data: bytes = DATA) -> str:
     return staged.name
 
 
+def no_space(*_: object) -> None:
+    raise OSError("no space")
+
+
 def test_the_standard_library_reads_what_is_written(path: Path) -> None:
     folder = loaded(path)
     folder.append(DATA, "FS")
@@ -109,6 +113,39 @@ def test_copies_are_all_or_none(path: Path, tmp_path: Path) -> None:
     with pytest.raises(NoSuchMailbox):
         target.copy_from(source, [first, second])
     assert list(target.messages) == [1, 2]
+
+
+@pytest.mark.parametrize("step", ["sync_directory", "replace"])
+def test_an_append_that_fails_leaves_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Its client was told NO; it may append once more."""
+    folder = loaded(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(maildir, step, no_space)
+        with pytest.raises(OSError, match="no space"):
+            folder.append(DATA, "")
+    folder.sync()
+    assert folder.messages == loaded(path).messages == {}
+    assert folder.append(DATA, "") in loaded(path).messages
+
+
+def test_uids_are_not_told_before_they_are_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = loaded(path)
+    delivered(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(maildir, "replace", no_space)
+        with pytest.raises(OSError, match="no space"):
+            folder.sync()
+        assert folder.messages == {}
+    assert folder.has_arrivals()
+    folder.sync()
+    assert len(folder.messages) == 1
+    assert loaded(path).messages == folder.messages
+    uids = uidlist.parse((path / uidlist.FILE).read_bytes()).uids
+    assert sorted(uids.values()) == sorted(folder.messages)
 
 
 def test_a_message_that_is_gone_says_so(path: Path) -> None:

@@ -61,9 +61,38 @@ def test_what_cannot_be_is_refused(home: Home) -> None:
     assert home.names() == ["INBOX", "a"]
 
 
+def test_what_a_crash_left_of_a_deleted_folder_goes_with_the_next(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(_: Path) -> None:
+        raise OSError("killed")
+
+    for name in ("a", "b"):
+        home.create(name)
+        home.folder(name).append(b"a: b\r\n\r\n", "")
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "rmtree", crash)
+        with pytest.raises(OSError, match="killed"):
+            home.delete("a")
+    assert home.names() == ["INBOX", "b"]
+    home.delete("b")
+    assert sorted(each.name for each in home.path.iterdir()) == ["Maildir"]
+
+
 def test_folders_are_bounded(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FOLDERS", 2)
     home.create("a")
     home.create("b")
     with pytest.raises(MailboxRefused, match="too many"):
         home.create("c")
+
+
+def test_a_folder_that_a_crash_left_half_made_is_none_and_can_be_made(home: Home) -> None:
+    (home.maildir / ".Work/tmp").mkdir(parents=True)
+    assert home.names() == ["INBOX"]
+    for call in (lambda: home.folder("Work"), lambda: home.delete("Work")):
+        with pytest.raises(NoSuchMailbox):
+            call()
+    home.create("Work")
+    assert home.names() == ["INBOX", "Work"]
+    assert home.folder("Work").append(b"a: b\r\n\r\n", "") == 1

@@ -58,3 +58,23 @@ def test_what_cannot_be_staged_leaves_nothing(
     with pytest.raises(OSError, match="no space"):
         maildir.stage(tmp_path / "a/b", b"x")
     assert maildir.names_in(tmp_path / "a/b/tmp") == []
+
+
+def test_a_maildir_that_may_not_be_on_the_disk_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process would deliver into it, and say so, though a power failure takes it."""
+
+    def fail(_: int) -> None:
+        raise OSError("no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", fail)
+        with pytest.raises(OSError, match="no space"):
+            maildir.make(tmp_path / "a/b")
+    assert not maildir.is_made(tmp_path / "a/b")
+    synced: list[Path] = []
+    monkeypatch.setattr(maildir, "sync_directory", synced.append)
+    maildir.make(tmp_path / "a/b")
+    assert maildir.is_made(tmp_path / "a/b")
+    assert {tmp_path / "a/b", tmp_path / "a", tmp_path} <= set(synced)

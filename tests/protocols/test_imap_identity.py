@@ -2,15 +2,16 @@
 
 import pytest
 
+from l7lb_protocols.imap.commands import Command, CommandReader
 from l7lb_protocols.imap.errors import ImapRefusal
 from l7lb_protocols.imap.grammar import Argument, Word
 from l7lb_protocols.imap.identity import (
     Identity,
     argument,
+    command,
     origin,
     own_words,
     parse,
-    with_origin,
 )
 from l7lb_protocols.login.origin import MAX_HOPS, Origin
 
@@ -67,15 +68,30 @@ def test_argument_keeps_the_limits() -> None:
     assert argument(((b"os", b""),)) == (Word(b"os", True), Word(b"NIL"))
 
 
+def told_by(pairs: Identity, there: Origin) -> Identity:
+    """What a server reads."""
+    reader = CommandReader()
+    reader.receive(command(b"L1", pairs, there))
+    found = reader.next_command()
+    assert isinstance(found, Command)
+    assert (found.tag, found.name, len(reader)) == (b"L1", b"ID", 0)
+    return parse(found.arguments)
+
+
 def test_origin_there_and_back() -> None:
-    there = Origin("192.0.2.9", 4321, "192.0.2.1", 143, b"s1", 4)
-    told = with_origin(((b"name", b"mutt"), (b"x-originating-ip", b"6.6.6.6")), there)
+    there = Origin("192.0.2.9", 4321, "192.0.2.1", 143, b's"1\\', 4)
+    told = told_by(((b"name", b"mutt"), (b"x-originating-ip", b"6.6.6.6")), there)
     assert (b"x-proxy-ttl", b"4") in told
     assert told[-1] == (b"name", b"mutt")
     assert b"6.6.6.6" not in dict(told).values()
-    assert origin(parse((argument(told),))) == there
+    assert origin(told) == there
     assert own_words(told) == ((b"name", b"mutt"),)
-    assert len(with_origin(pairs(30), there)) == 30
+    assert len(told_by(pairs(30), there)) == 30
+
+
+def test_what_the_client_says_cannot_become_syntax() -> None:
+    said = ((b'na"me', b'mu\\tt" ("x"'), (b"os", b""), (b"vendor", b"a\r\nb"), (b"v", "é".encode()))
+    assert told_by(said, Origin())[1:] == (said[0], (b"os", b""))
 
 
 def test_no_origin_and_nonsense() -> None:

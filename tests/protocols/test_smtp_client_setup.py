@@ -123,10 +123,39 @@ def test_login() -> None:
     assert kinds(session.receive(b"235 ok\r\n")) == ["ServerReady"]
 
 
+def test_login_where_the_server_knows_no_plain() -> None:
+    settings = ClientSettings(b"d", login=Login(b"ann", b"pw"), plain_auth=True)
+    session = ClientSession(settings)
+    session.receive(b"220 s\r\n250-s\r\n250 AUTH CRAM-MD5 LOGIN\r\n")
+    assert session.output() == b"EHLO d\r\nAUTH LOGIN\r\n"
+    assert kinds(session.receive(b"334 VXNlcm5hbWU6\r\n")) == []
+    assert session.output() == b64encode(b"ann") + b"\r\n"
+    assert kinds(session.receive(b"334 \r\n")) == []
+    assert session.output() == b64encode(b"pw") + b"\r\n"
+    assert kinds(session.receive(b"235 ok\r\n")) == ["ServerReady"]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [b"334 a\r\n334 b\r\n334 c\r\n", b"334 a\r\n235 too soon\r\n", b"334 a\r\n535 no\r\n"],
+)
+def test_login_that_goes_wrong(answers: bytes) -> None:
+    settings = ClientSettings(b"d", login=Login(b"ann", b"pw"), plain_auth=True)
+    session = ClientSession(settings)
+    assert kinds(session.receive(b"220 s\r\n250-s\r\n250 AUTH LOGIN\r\n" + answers)) == [
+        "ServerClosed"
+    ]
+
+
+def test_a_secret_is_not_shown() -> None:
+    assert "pw" not in repr(Login(b"ann", b"pw"))
+
+
 @pytest.mark.parametrize(
     ("secure", "answers"),
     [
         (True, ONE_BY_ONE),
+        (True, b"220 s\r\n250-s\r\n250 AUTH CRAM-MD5\r\n"),
         (False, b"220 s\r\n250-s\r\n250 AUTH PLAIN\r\n"),
         (True, b"220 s\r\n250-s\r\n250 AUTH PLAIN\r\n535 no\r\n"),
         (True, b"220 s\r\n250-s\r\n250 AUTH PLAIN\r\n334 more\r\n"),
@@ -135,3 +164,10 @@ def test_login() -> None:
 def test_login_impossible(secure: bool, answers: bytes) -> None:
     session = ClientSession(ClientSettings(b"d", login=Login(b"u", b"p")), secure=secure)
     assert kinds(session.receive(answers)) == ["ServerClosed"]
+
+
+def test_login_says_nothing_of_another_account() -> None:
+    """A master user needs PLAIN."""
+    settings = ClientSettings(b"d", login=Login(b"master", b"pw", b"ann"))
+    session = ClientSession(settings, secure=True)
+    assert kinds(session.receive(b"220 s\r\n250-s\r\n250 AUTH LOGIN\r\n")) == ["ServerClosed"]

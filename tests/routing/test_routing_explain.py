@@ -57,10 +57,34 @@ def route(match: MatchSpec, name: str = "r") -> RouteSpec:
         (MatchSpec(tls_names=(b"joe",)), "no client name is known"),
         (MatchSpec(accounts=(b"joe",)), "no account is known"),
         (MatchSpec(recipients=(b"joe",)), "no recipient is known"),
+        (MatchSpec(attributes=(ValueMatch(b"room"),)), "no account is known"),
     ],
 )
 def test_the_reason_of_each_kind_of_condition(match: MatchSpec, reason: str) -> None:
     assert failure(route(match), FACTS) == reason
+
+
+@pytest.mark.parametrize(
+    ("match", "reason"),
+    [
+        (ValueMatch(b"room"), None),
+        (ValueMatch(b"room", b"8"), None),
+        (ValueMatch(b"room", pattern=re.compile(b"[89]")), None),
+        (ValueMatch(b"floor"), "attribute floor has no value"),
+        (ValueMatch(b"none"), "attribute none has no value"),
+        (ValueMatch(b"room", b"77"), "attribute room is '7', '8', not '77'"),
+        (
+            ValueMatch(b"room", pattern=re.compile(b"1")),
+            "attribute room is '7', '8' and does not match 1",
+        ),
+    ],
+)
+def test_attributes_of_the_account(match: ValueMatch, reason: str | None) -> None:
+    """One value of several is enough; an attribute without a value is as none."""
+    facts = PlainFacts(account=b"joe", attributes={b"room": (b"7", b"8"), b"none": ()})
+    assert failure(route(MatchSpec(attributes=(match,))), facts) == reason
+    table = RoutingTable([route(MatchSpec(attributes=(match,)))])
+    assert (table.match(facts) is not None) is (reason is None)
 
 
 def test_what_is_not_there_is_said() -> None:

@@ -58,6 +58,8 @@ def test_equal_rules_tie(one: MatchSpec, other: MatchSpec) -> None:
         (MatchSpec(sources=("10.0.0.0/8",)), MatchSpec(sources=("10.0.0.0/9",))),
         (MatchSpec(sources=("0.0.0.0/0",)), MatchSpec(sources=("::/0",))),
         (MatchSpec(accounts=(b"a",)), MatchSpec(recipients=(b"a",))),
+        (MatchSpec(attributes=(A,)), MatchSpec(attributes=(B,))),
+        (MatchSpec(attributes=(A,)), MatchSpec(headers=(A,))),
         (MatchSpec(sni=(b"a",)), MatchSpec(tls_names=(b"a",))),
         (
             MatchSpec(path=PathMatch(PathKind.REGEX, pattern=re.compile(b"/a"))),

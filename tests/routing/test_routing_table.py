@@ -269,6 +269,7 @@ MATCHES = st.builds(
     tls_names=few(st.sampled_from([b"joe", b"j*"])),
     accounts=few(st.sampled_from([b"joe@b.org", b"*@b.org"])),
     recipients=few(st.sampled_from([b"joe@b.org", b"*@b.org"])),
+    attributes=few(VALUES),
 )
 PAIRS = st.dictionaries(st.sampled_from([b"x", b"y"]), st.sampled_from([b"1", b"2", b"12"]))
 FACTS = st.builds(
@@ -282,6 +283,9 @@ FACTS = st.builds(
     account=st.sampled_from([b"", b"joe@b.org", b"jim@b.org"]),
     recipient=st.sampled_from([b"", b"joe@b.org", b"jim@b.org"]),
     headers=PAIRS,
+    attributes=st.dictionaries(
+        st.sampled_from([b"x", b"y"]), few(st.sampled_from([b"1", b"2", b"12"])), max_size=2
+    ),
     arguments=PAIRS,
     cookies=PAIRS,
 )

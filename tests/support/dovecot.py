@@ -10,6 +10,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from support.slapd import free_ports, program
@@ -21,7 +23,7 @@ base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {folder}/log
 listen = 127.0.0.1
-protocols = imap pop3 lmtp
+protocols = imap pop3 lmtp{submission}
 ssl = {ssl}
 {certificates}
 disable_plaintext_auth = no
@@ -78,6 +80,17 @@ service lmtp {{
     port = {lmtp}
   }}
 }}
+service submission-login {{
+  chroot =
+  inet_listener submission {{
+    port = {submission_port}
+  }}
+}}
+service auth {{
+  unix_listener auth-client {{
+    mode = 0666
+  }}
+}}
 service stats {{
   unix_listener stats-writer {{
     mode = 0666
@@ -86,14 +99,23 @@ service stats {{
 """
 
 
+RELAY = """
+hostname = submission.example.org
+submission_relay_host = 127.0.0.1
+submission_relay_port = {port}
+"""
+
+
 class Dovecot:
-    """One server. Several may share one `mail` folder."""
+    """One server. Several may share one `mail` folder. `relay`: the port of whoever takes what its
+    submission service takes, at `submission`; `auth_socket` is for a Postfix."""
 
     def __init__(
         self,
         users: dict[str, str],
         mail: Path | None = None,
         tls: tuple[Path, Path] | None = None,
+        relay: int = 0,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.folder.chmod(0o755)
@@ -104,7 +126,8 @@ class Dovecot:
         owner = pwd.getpwnam("nobody") if is_root else pwd.getpwuid(os.getuid())
         if is_root:
             os.chown(self.mail, owner.pw_uid, owner.pw_gid)
-        self.imap, self.imaps, self.pop3, self.lmtp = free_ports(4)
+        self.imap, self.imaps, self.pop3, self.lmtp, self.submission = free_ports(5)
+        self.auth_socket = self.folder / "run/auth-client"
         chain, key = tls or ("", "")
         text = CONFIG.format(
             folder=self.folder,
@@ -120,7 +143,10 @@ class Dovecot:
             imaps=self.imaps if tls else 0,
             pop3=self.pop3,
             lmtp=self.lmtp,
+            submission=" submission" if relay else "",
+            submission_port=self.submission if relay else 0,
         )
+        text += RELAY.format(port=relay) if relay else ""
         (self.folder / "dovecot.conf").write_text(text)
         (self.folder / "masters").write_text(f"{MASTER[0]}:{MASTER[1]}\n")
         lines = "".join(f"{name}:{password}\n" for name, password in users.items())
@@ -179,3 +205,25 @@ class Dovecot:
 def _children(pid: int) -> list[int]:
     path = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(word) for word in path.read_text().split()]
+
+
+@contextmanager
+def standing_still(server: Dovecot) -> Iterator[None]:
+    """Stopped, the master first, since it makes no others then; it goes on afterwards."""
+    assert server._process is not None
+    stopped: list[int] = []
+    try:
+        _signal(server._process.pid, signal.SIGSTOP, stopped)
+        for pid in _children(server._process.pid):
+            _signal(pid, signal.SIGSTOP, stopped)
+        yield
+    finally:
+        for pid in stopped:
+            _signal(pid, signal.SIGCONT, [])
+
+
+def _signal(pid: int, number: int, done: list[int]) -> None:
+    """A child may have ended by itself."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+        done.append(pid)

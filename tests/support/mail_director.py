@@ -28,6 +28,7 @@ class MailRules:
     master: tuple[str, str]
     directory: str = "{static: accounts.yaml}"
     store: str = ""
+    check: str = "{tcp: true, every: 200ms}"
 
 
 def accounts_yaml(secrets: dict[str, str]) -> str:
@@ -75,7 +76,7 @@ class MailDirector(Director):
         store = f"store: {rules.store}\n" if rules.store else ""
         self.file.write_text(
             f"pools:\n  mail:\n    servers: [{servers}]\n"
-            f"    check: {{tcp: true, every: 200ms}}\n    persistence: account\n"
+            f"    check: {rules.check}\n    persistence: account\n"
             f"    login: {{master: {rules.master[0]}, secret: {{file: master}}}}\n"
             f"services:\n{services}{more}directory: {rules.directory}\n{store}"
             f"director:\n  workers: {workers}\n  control: {self.control}\n"

@@ -84,7 +84,7 @@ class MailRig(Rig):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        with patch("l7lb.mail.login.learning.ANSWER_S", 0.5):
+        with patch("l7lb.mail.asking.ANSWER_S", 0.5):
             for plug in self.login_plugs:
                 if plug.dialect.name in self.spec.services:
                     await plug.learning.ask([*self.spec.pools])

@@ -19,6 +19,7 @@ import pytest
 from imapclient import IMAPClient
 
 from support.mail_cluster import WAIT_S, Endpoint, wait_until
+from support.mutt import Mutt
 
 
 def message(subject: str, body: str = "Hello.") -> bytes:
@@ -365,6 +366,36 @@ def curl_reads(endpoint: Endpoint) -> None:
         command = ["curl", *account, path]
         shown = subprocess.run(command, capture_output=True, timeout=WAIT_S, check=True).stdout
         assert b"Subject: curl\r\n" in shown
+
+
+def mutt_works(endpoint: Endpoint) -> None:
+    """It sends by SMTP, reads, flags and deletes by IMAP, and takes the rest by POP3."""
+    with Mutt(endpoint) as mutt:
+        for subject in ("first", "second"):
+            mutt.sends(subject, f"the {subject} one\n", endpoint.user)
+        wait_until(lambda: len(present(endpoint)) == 2, "both messages")
+        read, saved = mutt.home / "read", mutt.home / "saved"
+        mutt.reads(
+            "imap",
+            "<search>~s second<enter><flag-message>"
+            f"<search>~s first<enter><pipe-message>cat >{read}<enter>"
+            "<delete-message><sync-mailbox><quit>",
+        )
+        assert "the first one" in read.read_text()
+        with imap(endpoint) as client:
+            (uid,) = uids(client)
+            assert r"\Flagged" in flags(client, uid)
+            assert b"the second one" in body(client, uid)
+        wait_until(lambda: is_free(endpoint), "the maildrop")
+        mutt.reads("pop", f"<save-message>{saved}<enter><quit>")
+        assert "the second one" in saved.read_text()
+        wait_until(lambda: present(endpoint) == [], "it is deleted")
+
+
+def present(endpoint: Endpoint) -> list[int]:
+    """The messages that are there now."""
+    with imap(endpoint) as client:
+        return uids(client)
 
 
 def two_sessions_see_each_other(endpoint: Endpoint) -> None:

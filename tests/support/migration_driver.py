@@ -28,7 +28,8 @@ from support.mail_places import MailCluster
 
 MOMENTS = 400
 """More than there are."""
-TTL_S = 1.0
+TTL_S = 120.0
+"""Of a migrator's lease: no machine is too busy to renew it. That of a dead one is ended for it."""
 USER = """\
 users:
   u{number}@example.org:
@@ -101,6 +102,7 @@ async def migrate(socket: Path, cluster: MailCluster, number: int, out: int) -> 
     engine = LockdEngine(LockdAddress(socket))
     await engine.open()
     session = await Session.open(engine, SessionSpec("driver", TTL_S))
+    os.write(out, b"%d " % session.lease)
     await cluster.open(session)
     bomb = Bomb(number, out)
     for name in ("mkdir", "rename", "unlink"):
@@ -113,6 +115,14 @@ async def migrate(socket: Path, cluster: MailCluster, number: int, out: int) -> 
     await cluster.migration().run(Order(f"u{number}@example.org", "m2"))
     await cluster.close()
     await session.close()
+    await engine.close()
+
+
+async def end_lease(socket: Path, lease: int) -> None:
+    """As if it had not been renewed for long enough."""
+    engine = LockdEngine(LockdAddress(socket))
+    await engine.open()
+    await engine.close_lease(lease)
     await engine.close()
 
 
@@ -131,10 +141,11 @@ def run(socket: Path, folder: Path, number: int) -> tuple[int, str]:
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as said:
-        label = said.read()
+        lease, _, label = said.read().partition(" ")
     status = os.waitpid(child, 0)[1]
     if os.WIFEXITED(status) and os.WEXITSTATUS(status):
-        raise SystemExit(f"u{number}: {label}")
+        raise SystemExit(f"u{number}: {lease} {label}")
+    asyncio.run(end_lease(socket, int(lease)))
     return (os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0), label
 
 

@@ -106,12 +106,17 @@ retry unix - - n - - error
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
+tlsmgr unix - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 """
 
 
 class Postfix:
-    """A whole instance; only root can start it. Mail for example.org lands in `maildir`."""
+    """A whole instance; only root can start it. Mail for example.org lands in `maildir`. `more`:
+    lines of main.cf."""
+
+    def __init__(self, more: str = "") -> None:
+        self._more = more
 
     def __enter__(self) -> Self:
         import pwd
@@ -125,7 +130,7 @@ class Postfix:
         for name in ("data", "mail"):
             os.chown(self.root / name, owner.pw_uid, owner.pw_gid)
         main = MAIN.format(root=self.root, uid=owner.pw_uid, gid=owner.pw_gid)
-        (self.root / "etc/main.cf").write_text(main)
+        (self.root / "etc/main.cf").write_text(main + self._more)
         (self.root / "etc/master.cf").write_text(MASTER.format(port=self.port))
         command = [program("postfix"), "-c", str(self.root / "etc"), "start-fg"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from l7lb.accounts import Account, Outcome, Verdict
 from l7lb.errors import DirectoryAway
+from l7lb.mail.smtp.learning import SmtpLearning
 from l7lb.mail.smtp.plug import SmtpPlug
 from l7lb.mail.spool.spool import Spool
 from l7lb.model import (
@@ -201,10 +202,13 @@ class Users:
 
 
 class Office:
-    def __init__(self, directory: Users, spool: Spool | None, store: Store | None = None) -> None:
+    def __init__(
+        self, directory: Users | None, spool: Spool | None = None, store: Store | None = None
+    ) -> None:
         self.directory = directory
         self.spool = spool
         self.store = store
+        self.secret = b"s" * 32
         self.tasks: set[asyncio.Task[None]] = set()
         self.faults: list[BaseException] = []
         self.offset_s = 0.0
@@ -283,6 +287,12 @@ class MailRig:
         self.plug.start(self.rig.engine)
         return self
 
+    def learn(self) -> SmtpLearning:
+        """Ask the servers what they can, as a director does from its start."""
+        self.plug.want(self.rig.engine.pools, [*self.rig.spec.pools])
+        assert self.plug.learning is not None
+        return self.plug.learning
+
     @property
     def port(self) -> int:
         return self.rig.port
@@ -296,7 +306,8 @@ class MailRig:
         self.plug.close()
         if error is None:
             await self.rig.until(lambda: not self.rig.engine.drivers)
-            await self.rig.until(lambda: not self.office.tasks)
+            forever = 0 if self.plug.learning is None else 1
+            await self.rig.until(lambda: len(self.office.tasks) <= forever)
             assert not self.office.faults
         for task in list(self.office.tasks):
             task.cancel()

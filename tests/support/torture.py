@@ -21,10 +21,13 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from support.etcd_members import roomy
-from support.torture_clients import Client, ImapTalk, World
+from support.torture_check import Fault, check, differences, repeats
+from support.torture_clients import Client, one_of_each
 from support.torture_cluster import Cluster, Plan
-from support.torture_history import Copy, Fault, History, Mailbox, check, differences, repeats
-from support.torture_troubles import ON_OTHERS, ON_SERVERS, Troubles
+from support.torture_history import Copy, History, Mailbox
+from support.torture_imap import ImapTalk
+from support.torture_troubles import LINES, Troubles
+from support.torture_world import World
 
 JOIN_S = 240.0
 """For clients and troubles to finish what they have in hand."""
@@ -35,11 +38,11 @@ POLL_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """`seconds`, or `troubles` on each of the two lines when that is given."""
+    """`each_once`: every trouble once, instead of `seconds`."""
 
     seconds: float = 600.0
-    troubles: int | None = None
-    clients: int = 12
+    each_once: bool = False
+    clients: int = 16
     seed: int = 1
 
 
@@ -48,6 +51,7 @@ class Report:
     operations: dict[str, int] = field(default_factory=dict)
     sessions: dict[str, int] = field(default_factory=dict)
     troubles: dict[str, int] = field(default_factory=dict)
+    troubles_took_s: dict[str, float] = field(default_factory=dict)
     refused_by_token: int = 0
     messages_in_the_end: int = 0
     doubled_by_the_spool: int = 0
@@ -67,6 +71,7 @@ class Report:
             "operations": self.operations,
             "sessions": self.sessions,
             "troubles": self.troubles,
+            "troubles_took_s": {kind: round(s) for kind, s in self.troubles_took_s.items()},
             "refused_by_token": self.refused_by_token,
             "messages_in_the_end": self.messages_in_the_end,
             "doubled_by_the_spool": self.doubled_by_the_spool,
@@ -86,10 +91,7 @@ def run(plan: Plan, effort: Effort) -> Report:
     history, report = History(), Report()
     with Cluster(plan) as cluster:
         world = World(cluster, history, threading.Event())
-        lines = [
-            Troubles(world, effort.seed + number, kinds)
-            for number, kinds in enumerate((ON_SERVERS, ON_OTHERS))
-        ]
+        lines = [Troubles(world, effort.seed + number, kinds) for number, kinds in enumerate(LINES)]
         try:
             torment(world, lines, effort)
         finally:
@@ -107,6 +109,7 @@ def run(plan: Plan, effort: Effort) -> Report:
             report.faults += differences(name, mailbox, cluster.stored(name))
         for line in lines:
             report.troubles |= line.done
+            report.troubles_took_s |= line.took_s
     report.operations = {" ".join(key): n for key, n in sorted(history.outcomes().items())}
     report.sessions = dict(sorted(history.sessions.items()))
     report.messages_in_the_end = sum(map(len, told.values()))
@@ -116,22 +119,24 @@ def run(plan: Plan, effort: Effort) -> Report:
 
 def torment(world: World, lines: list[Troubles], effort: Effort) -> None:
     """Clients and troubles, until time is up or all troubles are done; then all is healed."""
+    one_of_each(world, world.cluster.accounts[0])
     clients = [Client(world, 1000 * effort.seed + number) for number in range(effort.clients)]
-    troubles = [line.begin(effort.troubles) for line in lines]
-    if effort.troubles is None:
-        world.stop.wait(effort.seconds)
-    else:
+    troubles = [line.begin(each_once=effort.each_once) for line in lines]
+    if effort.each_once:
         for each in troubles:
             each.join(JOIN_S)
+    else:
+        world.stop.wait(effort.seconds)
     world.stop.set()
     end_s = time.monotonic() + JOIN_S
     for thread in [*troubles, *(client.thread for client in clients)]:
         thread.join(max(0.0, end_s - time.monotonic()))
         if thread.is_alive():
             world.history.complain("a client or a trouble does not end")
-    while any(director.has_spooled() for director in world.cluster.directors):
+    while not all(director.is_calm() for director in world.cluster.directors):
         if time.monotonic() > end_s:
-            world.history.complain("the spool does not become empty")
+            spooled = [sorted(director.spooled()) for director in world.cluster.directors]
+            world.history.complain(f"no calm; in the spools: {spooled}")
             return
         time.sleep(POLL_S)
 
@@ -155,9 +160,13 @@ def told_in_the_end(world: World, account: str) -> Mailbox:
 
 
 def mailbox_of(talk: ImapTalk) -> Mailbox:
-    uids = talk.uids()
-    messages, flags = talk.look(uids), talk.flags(uids)
-    return {(talk.validity, uid): Copy(messages[uid], flags[uid]) for uid in uids}
+    found: Mailbox = {}
+    for folder in talk.folders():
+        talk.select(folder)
+        uids = talk.uids()
+        messages, flags = talk.look(uids), talk.flags(uids)
+        found |= {talk.place(uid): Copy(messages[uid], flags[uid]) for uid in uids}
+    return found
 
 
 def run_in_a_folder(effort: Effort, **plan: float) -> Report:

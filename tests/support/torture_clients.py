@@ -7,167 +7,24 @@ or none that this command was asked, the outcome is unknown.
 from __future__ import annotations
 
 import imaplib
-import itertools
 import poplib
 import random
-import smtplib
 import threading
-import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 
 from support.mail_cluster import Endpoint
-from support.torture_cluster import Cluster, identity
-from support.torture_history import (
-    Delivery,
-    FlagChange,
-    History,
-    Outcome,
-    Removal,
-    Sighting,
-    Uid,
-)
+from support.torture_cluster import ARCHIVE, identity
+from support.torture_history import INBOX, Outcome, Place, Removal, Sighting
+from support.torture_imap import ImapTalk
+from support.torture_world import World, body_of
 
 FLAGS = (r"\Flagged", r"\Answered", r"\Seen", r"\Draft")
-HEADER = "(BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
-ATTEMPTS = 4
 LOOKED_AT = 6
 STRAIGHT = 0.25
 """Share of sessions that come to any mail server, past the directors, as if those disagreed."""
-TO_TWO = 0.2
+TO_SEVERAL = 0.3
 PAUSE_S = 0.3
-_NUMBERS = itertools.count(1)
-
-
-def body_of(message: str) -> str:
-    return "\r\n".join(f"{message} line {number}" for number in range(20)) + "\r\n"
-
-
-def text_of(message: str) -> bytes:
-    head = f"From: <eve@example.com>\r\nSubject: {message}\r\n"
-    return f"{head}Message-ID: <{message}@example.com>\r\n\r\n{body_of(message)}".encode()
-
-
-def deliver(endpoint: Endpoint, accounts: list[str], data: bytes, wait_s: float) -> Outcome:
-    """One attempt, by SMTP to a director. After the end of data only 250 is sure: a director that
-    lost its server then does not know either, and says 451."""
-    is_sent = False
-    try:
-        with smtplib.SMTP(endpoint.host, endpoint.ports["smtp"], "t.example", timeout=wait_s) as to:
-            to.ehlo()
-            said = {to.mail("eve@example.com")[0], *(to.rcpt(each)[0] for each in accounts)}
-            if said != {250} or to.docmd("DATA")[0] != 354:
-                return Outcome.REFUSED
-            is_sent = True
-            to.send(data + b".\r\n")
-            return Outcome.DONE if to.getreply()[0] == 250 else Outcome.UNKNOWN
-    except (OSError, smtplib.SMTPException):
-        return Outcome.UNKNOWN if is_sent else Outcome.REFUSED
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What all clients share."""
-
-    cluster: Cluster
-    history: History
-    stop: threading.Event
-
-    def send(self, rng: random.Random, accounts: list[str]) -> None:
-        """A new message, tried again until somebody has it."""
-        message = f"t{next(_NUMBERS)}"
-        for _ in range(ATTEMPTS):
-            endpoint = rng.choice(self.cluster.directors).endpoint
-            outcome = deliver(endpoint, accounts, text_of(message), self.cluster.plan.wait_s)
-            for account in accounts:
-                by_spool = len(accounts) > 1
-                self.history.note(Delivery(account, message, outcome, by_spool))
-            if outcome is Outcome.DONE or self.stop.wait(rng.random()):
-                return
-
-
-class ImapTalk:
-    """One session that notes what it does. Raises IMAP4.error or OSError when it cannot begin."""
-
-    def __init__(self, world: World, endpoint: Endpoint, account: str) -> None:
-        self.history = world.history
-        self.account = account
-        wait_s = world.cluster.plan.wait_s
-        self.client = imaplib.IMAP4(endpoint.host, endpoint.ports["imap"], timeout=wait_s)
-        try:
-            self.client.login(account, endpoint.password)
-            status, found = self.client.select("INBOX")
-            if status != "OK":
-                raise imaplib.IMAP4.error(f"SELECT: {found!r}")
-        except BaseException:
-            self.close()
-            raise
-        self.validity = int(str(self.client.response("UIDVALIDITY")[1][0], "ascii"))
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self.client.shutdown()
-
-    def uids(self) -> list[int]:
-        status, found = self.client.uid("SEARCH", "ALL")
-        return [int(uid) for uid in found[0].split()] if status == "OK" and found[0] else []
-
-    def look(self, uids: list[int]) -> dict[int, str]:
-        """Which messages these are."""
-        if not uids:
-            return {}
-        status, lines = self.client.uid("FETCH", ",".join(map(str, uids)), HEADER)
-        found: dict[int, str] = {}
-        for line in lines if status == "OK" else []:
-            if isinstance(line, tuple):
-                uid = int(line[0].partition(b"UID ")[2].split()[0])
-                found[uid] = identity(line[1].decode())
-                self.history.note(Sighting(self.account, (self.validity, uid), found[uid]))
-        return found
-
-    def flags(self, uids: list[int]) -> dict[int, frozenset[str]]:
-        """`\\Recent` is none."""
-        if not uids:
-            return {}
-        lines = self.client.uid("FETCH", ",".join(map(str, uids)), "(FLAGS)")[1]
-        found: dict[int, frozenset[str]] = {}
-        for line in lines:
-            uid = int(line.partition(b"UID ")[2].split()[0].strip(b")"))
-            flags = {flag.decode() for flag in imaplib.ParseFlags(line)}
-            found[uid] = frozenset(flags - {r"\Recent"})
-        return found
-
-    def set_flag(self, uid: int, flag: str, *, value: bool) -> Outcome:
-        started_s = time.monotonic()
-        how = "+FLAGS.SILENT" if value else "-FLAGS.SILENT"
-        outcome = self._outcome(lambda: self.client.uid("STORE", str(uid), how, f"({flag})"))
-        self.changed(uid, flag, value, started_s, outcome)
-        return outcome
-
-    def changed(self, uid: int, flag: str, value: bool, started_s: float, outcome: Outcome) -> None:
-        key = (self.validity, uid)
-        now_s = time.monotonic()
-        self.history.note(FlagChange(self.account, key, flag, value, started_s, now_s, outcome))
-
-    def remove(self, uid: int) -> Outcome:
-        outcome = self.set_flag(uid, r"\Deleted", value=True)
-        if outcome is not Outcome.DONE:
-            return outcome
-        outcome = self._outcome(lambda: self.client.uid("EXPUNGE", str(uid)))
-        self.history.note(Removal(self.account, (self.validity, uid), outcome))
-        return outcome
-
-    def _outcome(self, call: Callable[[], tuple[str, list[object]]]) -> Outcome:
-        try:
-            status, _ = call()
-        except (imaplib.IMAP4.abort, OSError):
-            return Outcome.UNKNOWN
-        except imaplib.IMAP4.error as error:
-            self.history.complain(f"{self.account}: IMAP: {error}")
-            return Outcome.UNKNOWN
-        return Outcome.DONE if status == "OK" else Outcome.REFUSED
 
 
 class Client:
@@ -183,16 +40,16 @@ class Client:
         kinds: list[Callable[[str], None]] = [self._deliver, self._imap, self._pop3]
         try:
             while not self.world.stop.wait(PAUSE_S * self.rng.random()):
-                kind = self.rng.choices(kinds, weights=(4, 4, 2))[0]
+                kind = self.rng.choices(kinds, weights=(4, 5, 2))[0]
                 kind(self.rng.choice(self.world.cluster.plan.names))
         except Exception:  # noqa: BLE001 - whatever it is, the verdict is bad
             self.world.history.complain(traceback.format_exc())
 
     def _deliver(self, account: str) -> None:
-        """To one or two; a message to two servers goes by the spool when one of them is away."""
+        """To one or several; what is for several servers goes by the spool."""
         accounts = [account]
-        if self.rng.random() < TO_TWO:
-            accounts = self.rng.sample(self.world.cluster.accounts, 2)
+        if self.rng.random() < TO_SEVERAL:
+            accounts = self.rng.sample(self.world.cluster.accounts, self.rng.randint(2, 4))
         self.world.send(self.rng, accounts)
 
     def _endpoint(self) -> Endpoint:
@@ -205,8 +62,9 @@ class Client:
 
     def _imap(self, account: str) -> None:
         count = self.world.history.count
+        folder = self.rng.choices((INBOX, ARCHIVE), weights=(3, 1))[0]
         try:
-            talk = ImapTalk(self.world, self._endpoint(), account)
+            talk = ImapTalk(self.world, self._endpoint(), account, folder)
         except (imaplib.IMAP4.error, OSError) as error:
             count("IMAP not begun: " + reason(error))
             return
@@ -221,16 +79,28 @@ class Client:
         finally:
             talk.close()
 
-    def _looked(self, talk: ImapTalk) -> list[int]:
+    def _looked(self, talk: ImapTalk) -> dict[int, str]:
         uids = talk.uids()
-        return [*talk.look(sorted(self.rng.sample(uids, min(len(uids), LOOKED_AT))))]
+        return talk.look(sorted(self.rng.sample(uids, min(len(uids), LOOKED_AT))))
 
-    def _change(self, talk: ImapTalk, found: list[int]) -> Outcome:
-        uid = self.rng.choice(found)
-        if self.rng.random() < 0.3:
-            found.remove(uid)
+    def _change(self, talk: ImapTalk, found: dict[int, str]) -> Outcome:
+        uid = self.rng.choice([*found])
+        kinds = ("flag", "remove", "move", "copy", "append")
+        kind = self.rng.choices(kinds, weights=(7, 5, 4, 2, 2))[0]
+        if kind == "remove":
+            found.pop(uid)
             return talk.remove(uid)
-        return talk.set_flag(uid, self.rng.choice(FLAGS), value=self.rng.random() < 0.6)
+        if kind == "flag":
+            return talk.set_flag(uid, self.rng.choice(FLAGS), value=self.rng.random() < 0.6)
+        folder = INBOX if talk.folder == ARCHIVE else ARCHIVE
+        if kind == "append":
+            outcome = talk.append(folder, self.rng.choice(FLAGS))
+        else:
+            message = found.pop(uid) if kind == "move" else found[uid]
+            outcome = talk.transfer(uid, message, folder, is_move=kind == "move")
+        if outcome is Outcome.REFUSED and folder == ARCHIVE:
+            return talk.create(ARCHIVE)  # as the server said, unless it is there
+        return outcome
 
     # ------------------------------------------------------------- POP3
 
@@ -251,32 +121,50 @@ class Client:
         else:
             count("POP3")
             outcome = quit_outcome(client)
-            for uid in marked:
-                self.world.history.note(Removal(account, uid, outcome))
+            for place in marked:
+                self.world.history.note(Removal(account, place, outcome))
         finally:
             client.close()
 
-    def _marked(self, client: poplib.POP3, account: str) -> list[Uid]:
+    def _marked(self, client: poplib.POP3, account: str) -> list[Place]:
         """Some messages are fetched and marked."""
         listing = client.uidl()[1]
-        marked: list[Uid] = []
+        marked: list[Place] = []
         for line in self.rng.sample(listing, min(len(listing), 3)):
             number, _, name = line.decode().partition(" ")
             validity, _, uid = name.partition(".")
-            key = (int(validity), int(uid))
-            self._fetch(client, account, int(number), key)
+            place = Place(INBOX, int(validity), int(uid))
+            self._fetch(client, account, int(number), place)
             if self.rng.random() < 0.7:
                 client.dele(int(number))
-                marked.append(key)
+                marked.append(place)
         return marked
 
-    def _fetch(self, client: poplib.POP3, account: str, number: int, uid: Uid) -> None:
+    def _fetch(self, client: poplib.POP3, account: str, number: int, place: Place) -> None:
         lines = [line.decode() for line in client.retr(number)[1]]
         head = next(line for line in lines if line.startswith("Message-ID:"))
         message = identity(head)
-        self.world.history.note(Sighting(account, uid, message))
+        self.world.history.note(Sighting(account, place, message))
         if "\r\n".join(lines[lines.index("") + 1 :]) + "\r\n" != body_of(message):
-            self.world.history.complain(f"{account}: {uid} {message} is damaged: {lines}")
+            self.world.history.complain(f"{account}: {place} {message} is damaged: {lines}")
+
+
+def one_of_each(world: World, account: str) -> None:
+    """A session while all is well, so that even a short run has acknowledged all that is asked of
+    it. Raises IMAP4.error, OSError."""
+    talk = ImapTalk(world, world.cluster.directors[0].endpoint, account)
+    try:
+        talk.create(ARCHIVE)
+        done = {talk.append(INBOX, FLAGS[0]) for _ in range(2)}
+        talk.select(INBOX)
+        (one, first), (two, second) = talk.look(talk.uids()).items()
+        done.add(talk.transfer(one, first, ARCHIVE, is_move=False))
+        done.add(talk.transfer(two, second, ARCHIVE, is_move=True))
+        done |= {talk.set_flag(one, FLAGS[1], value=True), talk.remove(one)}
+    finally:
+        talk.close()
+    if done != {Outcome.DONE}:
+        world.history.complain(f"while all is well: {done}")
 
 
 def quit_outcome(client: poplib.POP3) -> Outcome:

@@ -1,7 +1,7 @@
 """What is tortured: two directors, three etcd members, three mail servers on one directory.
 
-Each mail server reaches the store by wires that can be cut. Servers have an address of their own
-on loopback, so that nobody takes their ports while they are dead.
+All reach the store by wires that can be cut. Each has an address of its own on loopback, so that
+nobody takes its ports while it is dead.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import mailbox
 import os
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -16,19 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from l7lb.mail.spool.files import SUFFIX
 from l7lb.mailserver import uidlist
 from l7lb.mailserver.maildir import LETTERS, split_name
 from support.cut_wire import Wire, Wires
 from support.etcd_members import Member, free_ports, three
 from support.mail_cluster import MASTER, MASTER_PASSWORD, Child, Endpoint, stored_password
-from support.running_director import Director
-from support.torture_history import Copy, Mailbox
+from support.torture_director import MailDirector
+from support.torture_history import INBOX, Copy, Mailbox, Place
 
 TRAP = "trap@example.org"
 """No random session touches its mailbox; deliveries do."""
+ARCHIVE = "Archive"
+"""A second folder, which clients make; in it they file messages."""
 SERVERS = ("m1", "m2", "m3")
-SERVICES = ("imap", "pop3", "smtp")
 PROTOCOLS = ("imap", "pop3", "lmtp")
 RESTARTS = 10
 _NUMBERS = itertools.count(1)
@@ -37,11 +38,13 @@ REFUSED = "refused by the fence"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`ttl_s`: of the mail servers' leases; `wait_s`: how long clients wait for an answer."""
+    """`ttl_s`: of the mail servers' leases; `director_s`: how long, about, a director is stopped
+    or cut off (its lease is one of 15 s); `wait_s`: how long clients wait for an answer."""
 
     folder: Path
     accounts: int
     ttl_s: float = 6.0
+    director_s: float = 18.0
     wait_s: float = 15.0
 
     @property
@@ -87,6 +90,14 @@ class MailServer:
         given = [f"--{key}={value}" for key, value in (options | self.ports).items()]
         return [sys.executable, "-m", "l7lb.mailserver", *given]
 
+    def kill(self) -> None:
+        self.child.end(signal.SIGKILL)
+
+    def revive(self) -> None:
+        """Until it serves; does nothing while it lives."""
+        if self.child.process.poll() is not None:
+            self.start()
+
     def start(self) -> None:
         """Until it serves. A store that does not answer now is asked again."""
         for _ in range(RESTARTS):
@@ -119,53 +130,6 @@ class MailServer:
                 self.child.process.wait()
 
 
-class MailDirector(Director):
-    """Services `imap`, `pop3` and `smtp` to all mail servers."""
-
-    def __init__(self, plan: Plan, name: str, servers: list[MailServer], urls: list[str]) -> None:
-        self.plan = plan
-        self.mail_servers = servers
-        self.urls = urls
-        self.host = address_of_its_own()
-        self.bound = dict(zip(SERVICES, free_ports(len(SERVICES), self.host), strict=True))
-        (plan.folder / name).mkdir()
-        super().__init__(plan.folder / name)
-
-    def write(self, listen: str = "", more: str = "", workers: int = 2, drain: str = "2s") -> None:
-        (self.folder / "master").write_text(MASTER_PASSWORD)
-        servers = ", ".join(
-            f"{{name: {each.name}, address: {each.host}, ports: {yaml_ports(each.ports)}}}"
-            for each in self.mail_servers
-        )
-        services = "".join(
-            f"  {protocol}:\n    protocol: {protocol}\n    listen: '{self.host}:{port}'\n"
-            f"    login: {{secrets_in_clear: true, max_sessions: 0, spread: 1s}}\n"
-            f"    routes: [{{pool: mail}}]\n"
-            f"    access_log: {{path: {self.folder}/{protocol}.log}}\n"
-            + ("    smtp: {retry: 1s, retry_max: 2s}\n" if protocol == "smtp" else "")
-            for protocol, port in self.bound.items()
-        )
-        self.file.write_text(
-            f"pools:\n  mail:\n    servers: [{servers}]\n"
-            f"    check: {{tcp: true, every: 200ms}}\n    persistence: account\n"
-            f"    login: {{master: {MASTER}, secret: {{file: master}}}}\n"
-            f"services:\n{services}{more}"
-            f"directory: {{static: {self.plan.folder}/accounts.yaml}}\n"
-            f"store: {{etcd: {{urls: [{', '.join(self.urls)}]}}}}\n"
-            f"director:\n  workers: {workers}\n  control: {self.control}\n"
-            f"  state: {self.folder}/state\n  drain_deadline: {drain}\n"
-        )
-
-    @property
-    def endpoint(self) -> Endpoint:
-        return Endpoint(self.host, self.bound)
-
-    def has_spooled(self) -> bool:
-        """Messages that are still to be delivered."""
-        spool = self.folder / "state" / "spool"
-        return any(spool.rglob("*" + SUFFIX))
-
-
 class Cluster:
     """A context manager: all of it runs inside, and nothing is left behind."""
 
@@ -192,10 +156,12 @@ class Cluster:
             stack.callback(server.close)
         with ThreadPoolExecutor(len(self.servers)) as pool:
             list(pool.map(MailServer.start, self.servers))
-        urls = [member.url for member in self.members]
+        servers = {each.name: each.endpoint for each in self.servers}
         self.directors: list[MailDirector] = []
         for name in ("d1", "d2"):
-            director = MailDirector(self.plan, name, self.servers, urls)
+            to_store = [Wire(wires, member.port) for member in self.members]
+            host = address_of_its_own()
+            director = MailDirector(folder / name, host, servers, to_store)
             stack.callback(director.close)
             self.directors.append(director)
             director.launch()
@@ -212,15 +178,22 @@ class Cluster:
     def stored(self, account: str) -> Mailbox:
         """What is on the disk; only while nobody changes it."""
         path = self.plan.folder / "mail" / account / "Maildir"
-        uids = uidlist.parse((path / uidlist.FILE).read_bytes())
-        box = mailbox.Maildir(path, create=False)
-        found: Mailbox = {}
-        for key in box.keys():  # noqa: SIM118 - a mailbox iterates over messages
-            message = box.get_message(key)
-            flags = frozenset(LETTERS[letter] for letter in message.get_flags())
-            uid = uids.uids.get(split_name(key)[0], 0)
-            found[uids.validity, uid] = Copy(identity(message["Message-ID"] or ""), flags)
+        found = stored_in(path, INBOX)
+        if (path / f".{ARCHIVE}").exists():
+            found |= stored_in(path / f".{ARCHIVE}", ARCHIVE)
         return found
+
+
+def stored_in(path: Path, folder: str) -> Mailbox:
+    uids = uidlist.parse((path / uidlist.FILE).read_bytes())
+    box = mailbox.Maildir(path, create=False)
+    found: Mailbox = {}
+    for key in box.keys():  # noqa: SIM118 - a mailbox iterates over messages
+        message = box.get_message(key)
+        flags = frozenset(LETTERS[letter] for letter in message.get_flags())
+        place = Place(folder, uids.validity, uids.uids.get(split_name(key)[0], 0))
+        found[place] = Copy(identity(message["Message-ID"] or ""), flags)
+    return found
 
 
 def identity(text: str) -> str:
@@ -232,10 +205,6 @@ def accounts_text(names: list[str]) -> str:
     stored = stored_password()
     lines = [f'  {name}:\n    password: "{stored}"\n' for name in names]
     return "users:\n" + "".join(lines)
-
-
-def yaml_ports(ports: dict[str, int]) -> str:
-    return "{" + ", ".join(f"{name}: {port}" for name, port in ports.items()) + "}"
 
 
 def address_of_its_own() -> str:

@@ -1,26 +1,29 @@
-"""What clients did and saw in a torture run, and what of it cannot be. Pure.
+"""What clients did and saw in a torture run: the notes that `torture_check` judges. Pure.
 
-Jepsen's method: each message has an identity of its own, each operation is noted with its outcome,
-and the state after all troubles is held against the notes. A copy of a message is known by its UID
-and the folder's UIDVALIDITY. Times are seconds of one monotonic clock.
-
-    delivery     acknowledged: there once. Unknown: once or not at all, for each attempt.
-                 Where the director's spool may try again: at least once.
-    removal      acknowledged: the copy is gone. Unknown: either. Refused: it changed nothing.
-    flag         the last acknowledged value; changes that overlap have no order, and one with an
-                 unknown outcome may come late, so each of these may be the last.
+Jepsen's method: each message has an identity of its own, and each operation is noted with its
+outcome. A copy of a message is known by its place. Times are seconds of one monotonic clock.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import dataclass, field
 from enum import Enum
 
-Uid = tuple[int, int]
-"""UIDVALIDITY and UID."""
+INBOX = "INBOX"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Of one copy, and of no other ever after (RFC 3501 §2.3.1.1)."""
+
+    folder: str
+    validity: int
+    uid: int
+
+    def __str__(self) -> str:
+        return f"{self.folder}/{self.validity}/{self.uid}"
 
 
 class Outcome(Enum):
@@ -42,9 +45,34 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Append:
+    """Of a message that no other operation brings. `place`: as acknowledged (RFC 4315)."""
+
+    account: str
+    message: str
+    flags: frozenset[str]
+    outcome: Outcome
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """COPY or MOVE of one message. `target`: as acknowledged. `ended_s` counts only then."""
+
+    account: str
+    message: str
+    source: Place
+    is_move: bool
+    started_s: float
+    ended_s: float
+    outcome: Outcome
+    target: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Removal:
     account: str
-    uid: Uid
+    place: Place
     outcome: Outcome
 
 
@@ -53,7 +81,7 @@ class FlagChange:
     """`ended_s` counts only when the outcome is known."""
 
     account: str
-    uid: Uid
+    place: Place
     flag: str
     value: bool
     started_s: float
@@ -63,10 +91,10 @@ class FlagChange:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A session saw this message under this UID."""
+    """A session saw this message there."""
 
     account: str
-    uid: Uid
+    place: Place
     message: str
 
 
@@ -78,17 +106,9 @@ class Copy:
     flags: frozenset[str]
 
 
-Mailbox = dict[Uid, Copy]
-Entry = Delivery | Removal | FlagChange | Sighting
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """`kind` is one of lost, doubled, resurrected, invented, flag, uid, disk."""
-
-    kind: str
-    account: str
-    text: str
+Mailbox = dict[Place, Copy]
+"""All folders of an account."""
+Entry = Delivery | Append | Transfer | Removal | FlagChange | Sighting
 
 
 @dataclass
@@ -119,123 +139,13 @@ class History:
         with self._lock:
             entries = list(self.entries)
         return Counter(
-            (type(each).__name__, each.outcome.value)
+            (kind_of(each), each.outcome.value)
             for each in entries
             if not isinstance(each, Sighting)
         )
 
 
-@dataclass
-class _Account:
-    """All that was noted of one account."""
-
-    name: str
-    deliveries: dict[str, Counter[Outcome]] = field(default_factory=lambda: defaultdict(Counter))
-    spooled: set[str] = field(default_factory=set)
-    removals: dict[Uid, set[Outcome]] = field(default_factory=lambda: defaultdict(set))
-    changes: dict[tuple[Uid, str], list[FlagChange]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    seen: dict[Uid, set[str]] = field(default_factory=lambda: defaultdict(set))
-
-    def add(self, entry: Entry) -> None:
-        match entry:
-            case Delivery():
-                self.deliveries[entry.message][entry.outcome] += 1
-                if entry.by_spool:
-                    self.spooled.add(entry.message)
-            case Removal():
-                self.removals[entry.uid].add(entry.outcome)
-            case FlagChange():
-                self.changes[entry.uid, entry.flag].append(entry)
-            case Sighting():
-                self.seen[entry.uid].add(entry.message)
-
-    def fault(self, kind: str, text: str) -> Fault:
-        return Fault(kind, self.name, text)
-
-
-def check(entries: Sequence[Entry], final: dict[str, Mailbox]) -> list[Fault]:
-    """What cannot be; empty when all is well. `final`: of every account, after all troubles."""
-    accounts = {name: _Account(name) for name in final}
-    for entry in entries:
-        accounts[entry.account].add(entry)
-    faults: list[Fault] = []
-    for name, mailbox in final.items():
-        account = accounts[name]
-        for uid, copy in mailbox.items():
-            account.seen[uid].add(copy.message)
-        faults += _uids(account)
-        faults += _copies(account)
-        faults += _presence(account, mailbox)
-        faults += _flags(account, mailbox)
-    return faults
-
-
-def repeats(entries: Sequence[Entry], final: dict[str, Mailbox]) -> int:
-    """Messages doubled that a spool's own attempts account for."""
-    strict = [replace(e, by_spool=False) if isinstance(e, Delivery) else e for e in entries]
-    return len(check(strict, final)) - len(check(entries, final))
-
-
-def differences(account: str, told: Mailbox, stored: Mailbox) -> list[Fault]:
-    """Between what a server tells in the end and what is on the disk: a write behind the owner's
-    back would show here."""
-    return [
-        Fault("disk", account, f"{uid}: told {told.get(uid)}, stored {stored.get(uid)}")
-        for uid in sorted(told.keys() | stored.keys())
-        if told.get(uid) != stored.get(uid)
-    ]
-
-
-def _uids(account: _Account) -> Iterator[Fault]:
-    for uid, messages in account.seen.items():
-        if len(messages) > 1:
-            yield account.fault("uid", f"{uid} was given to {sorted(messages)}")
-    validities = {validity for validity, _ in account.seen}
-    if len(validities) > 1:
-        yield account.fault("uid", f"UIDVALIDITY changed: {sorted(validities)}")
-
-
-def _copies(account: _Account) -> Iterator[Fault]:
-    """Nobody removes a copy without having seen it, so all that ever were are known."""
-    found = Counter(message for messages in account.seen.values() for message in messages)
-    for message, outcomes in account.deliveries.items():
-        least = outcomes[Outcome.DONE]
-        most = least + outcomes[Outcome.UNKNOWN]
-        count = found.pop(message, 0)
-        if count < least:
-            way = " (by a spool)" if message in account.spooled else ""
-            yield account.fault("lost", f"{message}{way}: {least} acknowledged, {count} seen")
-        if count > most and message not in account.spooled:
-            yield account.fault("doubled", f"{message}: {most} at most, {count} seen")
-    for message in found:
-        yield account.fault("invented", f"{message} was never sent")
-
-
-def _presence(account: _Account, mailbox: Mailbox) -> Iterator[Fault]:
-    for uid, messages in account.seen.items():
-        outcomes = account.removals.get(uid, set())
-        if uid in mailbox and Outcome.DONE in outcomes:
-            yield account.fault("resurrected", f"{uid} {sorted(messages)} was removed")
-        if uid not in mailbox and not outcomes & {Outcome.DONE, Outcome.UNKNOWN}:
-            yield account.fault("lost", f"{uid} {sorted(messages)} was seen and not removed")
-
-
-def _flags(account: _Account, mailbox: Mailbox) -> Iterator[Fault]:
-    for uid, copy in mailbox.items():
-        named = {flag for changed, flag in account.changes if changed == uid}
-        for flag in sorted(named | copy.flags):
-            allowed = last_values(account.changes.get((uid, flag), []))
-            if (flag in copy.flags) not in allowed:
-                yield account.fault("flag", f"{uid} {copy.message}: {flag} must be in {allowed}")
-
-
-def last_values(changes: Sequence[FlagChange]) -> set[bool]:
-    """What a flag may be in the end; at first it is not set."""
-    known = [each for each in changes if each.outcome is Outcome.DONE]
-    newest_start_s = max((each.started_s for each in known), default=None)
-    found = {each.value for each in changes if each.outcome is Outcome.UNKNOWN}
-    if newest_start_s is None:
-        return found | {False}
-    return found | {each.value for each in known if each.ended_s >= newest_start_s}
+def kind_of(entry: Entry) -> str:
+    if isinstance(entry, Transfer):
+        return "Move" if entry.is_move else "Copy"
+    return type(entry).__name__

@@ -1,6 +1,6 @@
 """What is done to the cluster of the torture test, and undone again.
 
-Two lines of troubles run beside each other: one on mail servers, one on etcd and directors. Each
+Three lines of troubles run beside each other: on mail servers, on etcd, and on directors. Each
 trouble heals what it did, also when the run ends meanwhile.
 """
 
@@ -13,26 +13,16 @@ import signal
 import threading
 import time
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 
-from support.fence_trap import fence_held, has_open, is_stopped
 from support.running_director import is_alive, until
-from support.torture_clients import FLAGS, ImapTalk, World
-from support.torture_cluster import TRAP, MailServer
-from support.torture_history import Outcome
+from support.torture_traps import NotSprung, kill_with_a_full_spool, stop_inside_a_change
+from support.torture_world import World
 
 TRAP_S = 120.0
 """For all attempts: the owner may lose its lease by itself before it is stopped."""
-BEGIN_S = 10.0
-"""For a change to begin; less than its own wait for the fence."""
-POLL_S = 0.005
-TAG = b"x1"
-
-
-class NotSprung(Exception):
-    """The trap did not close on an owner inside a change."""
 
 
 class Troubles:
@@ -44,9 +34,11 @@ class Troubles:
         self.rng = random.Random(seed)
         self.kinds = kinds
         self.done: Counter[str] = Counter()
+        self.took_s: dict[str, float] = defaultdict(float)
 
-    def begin(self, count: int | None) -> threading.Thread:
-        """All kinds in turn, so many; or until the world stops, in any order."""
+    def begin(self, *, each_once: bool) -> threading.Thread:
+        """All kinds in turn, once; or in any order until the world stops."""
+        count = len(self.kinds) if each_once else None
         thread = threading.Thread(target=self._run, args=(count,), daemon=True)
         thread.start()
         return thread
@@ -57,8 +49,10 @@ class Troubles:
             while not self.world.stop.is_set() and (count is None or number < count):
                 in_turn = self.kinds[number % len(self.kinds)]
                 kind = in_turn if number < len(self.kinds) else self.rng.choice(self.kinds)
+                started_s = time.monotonic()
                 KINDS[kind](self)
                 self.done[kind] += 1
+                self.took_s[kind] += time.monotonic() - started_s
                 number += 1
                 self._rest(self.cluster.plan.ttl_s * (0.1 + 0.3 * self.rng.random()))
         except Exception:  # noqa: BLE001 - whatever it is, the verdict is bad
@@ -72,7 +66,28 @@ class Troubles:
         """Longer than a lease lasts."""
         return self.cluster.plan.ttl_s * (1.2 + self.rng.random())
 
+    @property
+    def _directors_s(self) -> float:
+        return self.cluster.plan.director_s * (0.2 + self.rng.random())
+
+    def _sprung(self, trap: Callable[[World, random.Random], None]) -> None:
+        """Tried until it closes."""
+        end_s = time.monotonic() + TRAP_S
+        while time.monotonic() < end_s:
+            if self.world.stop.is_set():
+                return
+            with suppress(NotSprung, imaplib.IMAP4.error, OSError):
+                trap(self.world, self.rng)
+                return
+        self.world.history.complain(f"in vain: {trap.__name__}")
+
     # ------------------------------------------------------------- mail servers
+
+    def stop_inside_a_change(self) -> None:
+        self._sprung(stop_inside_a_change)
+
+    def kill_with_a_full_spool(self) -> None:
+        self._sprung(kill_with_a_full_spool)
 
     def stop_server(self) -> None:
         server = self.rng.choice(self.cluster.servers)
@@ -84,11 +99,11 @@ class Troubles:
 
     def kill_server(self) -> None:
         server = self.rng.choice(self.cluster.servers)
-        server.child.end(signal.SIGKILL)
+        server.kill()
         self._rest(2.0 * self.rng.random())
-        server.start()
+        server.revive()
 
-    def cut_off(self) -> None:
+    def cut_off_server(self) -> None:
         server = self.rng.choice(self.cluster.servers)
         server.cut()
         try:
@@ -96,71 +111,7 @@ class Troubles:
         finally:
             server.mend()
 
-    def stop_inside_a_change(self) -> None:
-        """Until the fence has refused a stale owner."""
-        end_s = time.monotonic() + TRAP_S
-        while time.monotonic() < end_s:
-            if self.world.stop.is_set():
-                return
-            with suppress(NotSprung, imaplib.IMAP4.error, OSError):
-                self._trap()
-                return
-        self.world.history.complain("no owner could be stopped inside a change")
-
-    def _trap(self) -> None:
-        victim, other = self.rng.sample(self.cluster.servers, 2)
-        for _ in range(2):  # the new owner changes the same message or another
-            self.world.send(self.rng, [TRAP])
-        stale = self._entered(victim)
-        try:
-            uids = stale.uids()
-            if not uids:
-                raise NotSprung
-            uid = uids[-1]
-            stale.look([uid])
-            started_s = time.monotonic()
-            flag, outcome = self.rng.choice(FLAGS), Outcome.UNKNOWN
-            try:
-                self._stopped_inside(victim, stale, uid, flag)
-                self._take_over(other, self.rng.choice(uids))
-                victim.child.send_signal(signal.SIGCONT)
-                outcome = late_outcome(stale.client)
-            finally:
-                victim.child.send_signal(signal.SIGCONT)
-                stale.changed(uid, flag, True, started_s, outcome)
-        finally:
-            stale.close()
-        if outcome is Outcome.DONE:
-            self.world.history.complain("a stale owner's change was acknowledged")
-
-    def _entered(self, server: MailServer) -> ImapTalk:
-        return ImapTalk(self.world, server.endpoint, TRAP)
-
-    def _stopped_inside(self, victim: MailServer, stale: ImapTalk, uid: int, flag: str) -> None:
-        """The fence is held by us until the owner wants it and is stopped."""
-        fence = self.cluster.plan.folder / "mail" / TRAP / ".fence"
-        with fence_held(fence):
-            stale.client.send(TAG + b" UID STORE %d +FLAGS (%s)\r\n" % (uid, flag.encode()))
-            end_s = time.monotonic() + BEGIN_S
-            while not has_open(victim.child, fence):
-                if time.monotonic() > end_s:
-                    raise NotSprung
-                time.sleep(POLL_S)
-            victim.child.send_signal(signal.SIGSTOP)
-            while not is_stopped(victim.child):  # else it may still get the fence
-                if time.monotonic() > end_s:
-                    raise NotSprung
-                time.sleep(POLL_S)
-
-    def _take_over(self, other: MailServer, uid: int) -> None:
-        """As soon as the lease of the one that is stopped is over."""
-        new = self._entered(other)
-        try:
-            new.set_flag(uid, self.rng.choice(FLAGS), value=True)
-        finally:
-            new.close()
-
-    # ------------------------------------------------------------- etcd and directors
+    # ------------------------------------------------------------- etcd
 
     def stop_member(self) -> None:
         member = self.rng.choice(self.cluster.members)
@@ -176,34 +127,63 @@ class Troubles:
         self._rest(2.0 * self.rng.random())
         member.start()
 
+    # ------------------------------------------------------------- directors
+
     def kill_worker(self) -> None:
         director = self.rng.choice(self.cluster.directors)
-        workers = until(director.workers, "workers")
-        pid = self.rng.choice(workers)
-        os.kill(pid, signal.SIGKILL)
-        until(lambda: not is_alive(pid), "the worker's end")
-        until(lambda: len(director.workers()) == len(workers), "a new worker")
+        with director.alone:
+            workers = until(director.workers, "workers")
+            pid = self.rng.choice(workers)
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: not is_alive(pid), "the worker's end")
+            until(lambda: len(director.workers()) == len(workers), "a new worker")
+
+    def kill_director(self) -> None:
+        director = self.rng.choice(self.cluster.directors)
+        with director.alone:
+            director.kill()
+            self._rest(2.0 * self.rng.random())
+            director.revive()
+
+    def orphan_workers(self) -> None:
+        director = self.rng.choice(self.cluster.directors)
+        with director.alone:
+            director.revive(director.orphan())
+
+    def stop_director(self) -> None:
+        director = self.rng.choice(self.cluster.directors)
+        with director.alone:
+            director.stop()
+            try:
+                self._rest(self._directors_s)
+            finally:
+                director.go_on()
+
+    def cut_off_director(self) -> None:
+        director = self.rng.choice(self.cluster.directors)
+        with director.alone:
+            director.cut()
+            try:
+                self._rest(self._directors_s)
+            finally:
+                director.mend()
 
 
 KINDS: dict[str, Callable[[Troubles], None]] = {
     "owner stopped inside a change": Troubles.stop_inside_a_change,
     "server killed": Troubles.kill_server,
-    "server cut off from the store": Troubles.cut_off,
+    "server cut off from the store": Troubles.cut_off_server,
     "server stopped": Troubles.stop_server,
+    "server and director killed, the spool full": Troubles.kill_with_a_full_spool,
     "etcd member stopped": Troubles.stop_member,
-    "worker killed": Troubles.kill_worker,
     "etcd member killed": Troubles.kill_member,
+    "director killed": Troubles.kill_director,
+    "director stopped": Troubles.stop_director,
+    "director cut off from the store": Troubles.cut_off_director,
+    "director's supervisor killed": Troubles.orphan_workers,
+    "director's worker killed": Troubles.kill_worker,
 }
 ON_SERVERS = [kind for kind in KINDS if kind.startswith(("owner", "server"))]
-ON_OTHERS = [kind for kind in KINDS if kind not in ON_SERVERS]
-
-
-def late_outcome(client: imaplib.IMAP4) -> Outcome:
-    """The answer to the command with TAG, if one still comes."""
-    try:
-        while line := client.file.readline():
-            if line.startswith(TAG + b" "):
-                return Outcome.DONE if line.startswith(TAG + b" OK") else Outcome.REFUSED
-    except OSError:
-        pass
-    return Outcome.UNKNOWN
+ON_ETCD = [kind for kind in KINDS if kind.startswith("etcd")]
+ON_DIRECTORS = [kind for kind in KINDS if kind.startswith("director")]
+LINES = (ON_SERVERS, ON_ETCD, ON_DIRECTORS)

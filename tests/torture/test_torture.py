@@ -8,18 +8,16 @@ from support.torture import Effort, run_in_a_folder
 from support.torture_troubles import KINDS
 
 ACCOUNTS = 8
-TROUBLES = 4
-"""On each of the two lines."""
 
 
 @pytest.mark.timeout(600)
 def test_nothing_acknowledged_is_lost_and_the_stale_are_refused() -> None:
-    effort = Effort(troubles=TROUBLES, clients=6, seed=7)
-    report = run_in_a_folder(effort, accounts=ACCOUNTS, ttl_s=4.0)
+    effort = Effort(each_once=True, clients=6, seed=7)
+    report = run_in_a_folder(effort, accounts=ACCOUNTS, ttl_s=4.0, director_s=4.0)
     shown = report.shown(effort)
     assert report.faults == [], shown
     assert report.complaints == [], shown
     assert report.refused_by_token > 0, shown
     assert report.troubles.keys() == KINDS.keys(), shown
-    for operation in ("Delivery", "FlagChange", "Removal"):
+    for operation in ("Delivery", "FlagChange", "Removal", "Append", "Copy", "Move"):
         assert report.operations[f"{operation} acknowledged"] > 0, shown

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from l7lb.accounts import Account, Outcome, Status, normal_name
+from l7lb.accounts import Account, Outcome, Status, attribute_facts, normal_name
 from l7lb.mail.office import Office
 from l7lb.mail.scram import keys_of
 from l7lb.model import PoolSpec, ServiceSpec
@@ -44,17 +44,13 @@ class Guest:
 
     def facts(self, identity: Identity) -> PlainFacts:
         account = identity.account
-        attributes = {} if account is None else account.attributes
         return PlainFacts(
             method=self.method,
             source=self.source,
             sni=self.sni,
             tls_name=self.tls_name,
             account=identity.name.encode(),
-            headers={
-                name.encode(): b", ".join(value.encode() for value in values)
-                for name, values in attributes.items()
-            },
+            attributes=attribute_facts(account),
         )
 
 
@@ -81,6 +77,16 @@ class Admission:
         if account is None:
             return Verdict.FAILED
         return Identity(account.name, account)
+
+    def known(self, said: Credentials) -> Identity | None:
+        """What `identify` says, where that is known without asking anybody; None: it must ask, or
+        lets nobody in."""
+        directory = self.office.directory
+        name = self._name(said.account)
+        if name is None or said.is_on_behalf or said.proven or self.checks or directory is None:
+            return None
+        account = directory.remembered(name)
+        return None if account is None else Identity(account.name, account)
 
     async def _checked(self, name: str, said: Credentials) -> Identity | Verdict:
         directory = self.office.asked()

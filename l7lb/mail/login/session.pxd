@@ -1,17 +1,11 @@
-from l7lb_protocols.wire cimport Session
+from l7lb.mail.login.entry cimport Entry
+from l7lb_protocols.login.server_side cimport ServerSide
 
 
-cdef class LoginSession(Session):
-    cdef readonly object driver, dialect, desk, office, options
-    cdef public str source
-    cdef public tuple key
-    cdef public object assignment
-    cdef public bint is_fixed
-    cdef public bytes sni
-    cdef object _client, _server, _pool, _lock, _task, _login, _facts
+cdef class LoginSession(Entry):
+    cdef ServerSide _server
     cdef tuple _words
     cdef int _ended
-    cdef bint _is_over
 
     cpdef begin(self)
     cpdef secured(self, int side, bytes name)

@@ -1,23 +1,18 @@
-"""One client of IMAP or POP3: dialogue, admission, the server's login, then the relay.
+"""One client of IMAP or POP3: its dialogue, the server's, then the relay.
 
-Joins the two dialogues (`l7lb_protocols.login`) to the driver and to the office. Owns the state
-between them: who is asked now, and what must be given back at the end. Does no I/O of its own.
+Joins the two dialogues (`l7lb_protocols.login`) to the driver; `entry`, its base, leads from one to
+the other. Does no I/O of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
-from l7lb.errors import DirectoryError
-from l7lb.mail.assignments import UNKNOWN, Assignment
-from l7lb.mail.login.admission import Admission, Guest, Identity, server_login
+from l7lb.mail.login.admission import Admission
+from l7lb.mail.login.entry import Entry
 from l7lb.mail.login.words import Dialect, Words
-from l7lb.mail.scram import nonce
-from l7lb.model_mail import LoginOptions
-from l7lb_protocols.facts import PlainFacts
 from l7lb_protocols.login.client_side import ClientSide
 from l7lb_protocols.login.events import (
     BadInput,
@@ -37,75 +32,37 @@ from l7lb_protocols.login.events import (
     WrongProof,
 )
 from l7lb_protocols.login.origin import Origin
-from l7lb_protocols.login.server_side import ServerLogin, ServerSettings, ServerSide
+from l7lb_protocols.login.server_side import ServerSettings, ServerSide
 from l7lb_protocols.wire import (
     CLIENT,
-    FAILED,
     OUTCOME_CANCELLED,
     OUTCOME_FAILED,
     OUTCOME_OK,
     OUTCOME_TIMEOUT,
     PHASE_FIRST_BYTE,
-    PHASE_KEEP_ALIVE,
-    PHASE_NONE,
     PHASE_TUNNEL,
-    READY,
     SERVER,
-    Session,
 )
-from l7lb_storage import Lock, NotGranted, StorageError
 
 if TYPE_CHECKING:
     from l7lb.net.driver import Driver
-    from l7lb.pool.pool import Pool
 
-STATUS = {
-    Verdict.FAILED: 401,
-    Verdict.UNAVAILABLE: 503,
-    Verdict.IN_USE: 423,
-    Verdict.LIMIT: 429,
-    Verdict.FORBIDDEN: 403,
-    Verdict.EXPIRED: 403,
-}
-"""For metrics and the access log, which count by the classes of HTTP."""
 LOGGED_IN = 200
 FAREWELL_S = 5.0
 """A server that closes so soon after the client spoke does what the client asked: LOGOUT, QUIT."""
 log = logging.getLogger("l7lb.mail")
 
 
-class LoginSession(Session):
+class LoginSession(Entry):
     """Given to the driver by the plug, which made its dialogue."""
 
     def __init__(
         self, driver: Driver, dialect: Dialect, dialogue: ClientSide, desk: Admission
     ) -> None:
-        super().__init__()
-        self.driver = driver
-        self.dialect = dialect
-        self.desk = desk
-        self.office = desk.office
-        self.options: LoginOptions = driver.service.spec.login
-        self.source = driver.source
-        self.key = ("", "")
-        self.assignment = Assignment("", kicks=UNKNOWN)
-        self.is_fixed = False
-        self.method = dialect.method
-        self.sni = b""
-        self._client: ClientSide | None = dialogue
+        super().__init__(driver, dialect, dialogue, desk)
         self._server: ServerSide | None = None
-        self._pool: Pool | None = None
-        self._lock: Lock | None = None
-        self._task: asyncio.Task[None] | None = None
         self._words: Words = ()
-        self._login: ServerLogin | None = None
-        self._facts = PlainFacts()
         self._ended = 0
-        self._is_over = False
-
-    @property
-    def is_locked(self) -> bool:
-        return self._lock is not None
 
     # ------------------------------------------------------------------ the client
 
@@ -147,7 +104,7 @@ class LoginSession(Session):
                 case StartTls():
                     self.driver.start_tls(CLIENT)
                 case Credentials():
-                    self._ask(self._enter(event))
+                    self._come(event)
                 case KeysWanted():
                     self._ask(self._supply(event))
                 case WrongProof():
@@ -169,105 +126,6 @@ class LoginSession(Session):
         if event.origin.address:
             self.source = event.origin.address
 
-    # ------------------------------------------------------------------ admission
-
-    def _ask(self, work: Coroutine[object, object, None]) -> None:
-        """One question at a time; the dialogue reads no further until it has the answer."""
-        self.driver.phase(PHASE_NONE)
-        task = self._task = self.office.spawn(self._guarded(work))
-        task.add_done_callback(self._decided)
-
-    def _decided(self, task: asyncio.Task[None]) -> None:
-        """A question that failed for a reason that nobody foresaw ends the session: its client
-        must not wait for ever. The office has logged it."""
-        if not task.cancelled() and task.exception() is not None:
-            self.flags += "S"
-            self._finish(OUTCOME_CANCELLED)
-
-    async def _guarded(self, work: Coroutine[object, object, None]) -> None:
-        try:
-            await work
-        except (DirectoryError, StorageError) as problem:
-            log.warning("login not decided", extra=self._fields(str(problem)))
-            await self._refuse(Verdict.UNAVAILABLE)
-
-    async def _supply(self, wanted: KeysWanted) -> None:
-        keys = await self.desk.keys(wanted.account)
-        assert self._client is not None
-        self.driver.phase(PHASE_KEEP_ALIVE)
-        self._heard(self._client.supply(keys, nonce()))
-
-    async def _enter(self, said: Credentials) -> None:
-        self.target = said.account
-        found = await self.desk.identify(said)
-        verdict = found if isinstance(found, Verdict) else await self._admit(found, said)
-        if verdict is not None:
-            await self._refuse(verdict)
-
-    async def _admit(self, identity: Identity, said: Credentials) -> Verdict | None:
-        """None: on the way to the server."""
-        self.target = identity.name.encode()
-        driver = self.driver
-        guest = Guest(self.source, self.method, self.sni, self._certificate)
-        self._facts = guest.facts(identity)
-        if driver.decide(self._facts).reply is not None:
-            return Verdict.FORBIDDEN
-        pool = self._pool = driver.pool_of(self._facts)
-        self._login = server_login(pool.spec, identity, said)
-        if self._login is None:
-            return Verdict.FORBIDDEN
-        key = (pool.name, identity.name)
-        if not await self.office.assignments.settle_moves(key, self.options.hold_s):
-            return Verdict.UNAVAILABLE
-        assignment = await self.office.assignments.of(identity.name, pool, identity.home)
-        if assignment is None:
-            return Verdict.UNAVAILABLE
-        limit = self.options.max_sessions
-        if limit and self.office.sessions.count(key, self.source) >= limit:
-            return Verdict.LIMIT
-        self.key, self.assignment, self.is_fixed = key, assignment, identity.home is not None
-        self.office.sessions.enter(self)
-        return await self._locked(identity.name)
-
-    async def _locked(self, account: str) -> Verdict | None:
-        if self.dialect.is_exclusive:
-            try:
-                self._lock = await self.office.lock_maildrop(account)
-            except NotGranted:
-                return Verdict.IN_USE
-        if self._is_over:
-            return None
-        self._facts.server = self.assignment.server.encode()
-        code = self.driver.connect(self._facts, True)
-        if code == FAILED:
-            return Verdict.UNAVAILABLE
-        if code == READY:
-            self.server_ready()
-        return None
-
-    @property
-    def _certificate(self) -> bytes:
-        return b"" if self._client is None else self._client.certificate
-
-    async def _refuse(self, verdict: Verdict) -> None:
-        """Count it, wait as long as the penalty says, and tell the client."""
-        self.status = STATUS[verdict]
-        self._give_back()
-        self.driver.release(OUTCOME_CANCELLED, False)
-        self.driver.log(self)
-        self.flags = ""
-        self.driver.phase(PHASE_NONE)
-        if verdict is Verdict.FAILED:
-            penalty = self.office.penalty
-            await asyncio.sleep(await penalty.failed(self.options.penalty, self.source))
-        if not self._is_over and self._client is not None:
-            self.driver.phase(PHASE_KEEP_ALIVE)
-            self._heard(self._client.refuse(verdict))
-
-    def _refuse_soon(self, verdict: Verdict) -> None:
-        self._server = None
-        self._ask(self._refuse(verdict))
-
     # ------------------------------------------------------------------ the server
 
     def server_ready(self) -> None:
@@ -286,6 +144,10 @@ class LoginSession(Session):
             return told
         driver = self.driver
         return Origin(self.source, driver.source_port).with_hops(told.hops_left)
+
+    def _refuse_soon(self, verdict: Verdict) -> None:
+        self._server = None
+        super()._refuse_soon(verdict)
 
     def server_failed(self, status: int) -> None:
         self.tries += 1
@@ -433,26 +295,3 @@ class LoginSession(Session):
         if self.status == LOGGED_IN:
             self.driver.log(self)
         self.driver.close(False)
-
-    def _give_back(self) -> None:
-        """Its place among the sessions, and the lock."""
-        self.office.sessions.leave(self)
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            self.office.spawn(_released(lock))
-
-    def _fields(self, reason: str) -> dict[str, object]:
-        return {
-            "service": self.driver.service.name,
-            "source": self.source,
-            "account": self.target.decode("utf-8", "replace"),
-            "server": self.assignment.server,
-            "reason": reason,
-        }
-
-
-async def _released(lock: Lock) -> None:
-    try:
-        await lock.release()
-    except StorageError as error:
-        log.warning("a maildrop is free only with the lease", extra={"reason": str(error)})

@@ -276,6 +276,9 @@ class Carrier:
         self.leg.close(outcome)
         self._drained.set()
         if not self._ready.done():
+            if self._connected:
+                fields = {"server": self.leg.server.name, "reason": str(why)}
+                log.warning("the server does not want us", extra=fields)
             self._ready.set_exception(CarrierLost(_told(why)))
             self._ready.exception()  # it is no fault if nobody waits any more
         self.on_free(self, False)

@@ -78,6 +78,9 @@ class Delivery:
         self._no_room = False
         self._spilling: asyncio.Event | None = None
         self._over = False
+        self._is_passed_on = False
+        """A server is logged in at with what the client gave, which is never kept: neither is the
+        message then."""
         self._noting = asyncio.Lock()
 
     # ------------------------------------------------------------------ recipients
@@ -87,7 +90,7 @@ class Delivery:
         once, since nothing but MAIL can have been said on it."""
         group = self._groups.get(target.key)
         is_second = group is None and any(one.holds for one in self._groups.values())
-        if is_second and self._keeping is None:
+        if is_second and not (self._may_keep and _may_keep(target)):
             return SECOND_SERVER
         try:
             if group is None:
@@ -100,7 +103,12 @@ class Delivery:
         except CarrierLost as lost:
             return lost.reply
 
+    @property
+    def _may_keep(self) -> bool:
+        return self._keeping is not None and not self._is_passed_on
+
     async def _open(self, target: Target) -> Group:
+        self._is_passed_on |= not _may_keep(target)
         carrier = await self._carriers.open(target, self._sending)
         self.carriers_used.append(carrier)
         carrier.on_drained = self._unblocked
@@ -127,7 +135,7 @@ class Delivery:
                 group.transaction.take_back()
         several = len(holding) > 1
         by_one = not several and holding[0].transaction.carrier.lmtp and len(self.recipients) > 1
-        if several or (by_one and self._keeping is not None):
+        if several or (by_one and self._may_keep):
             try:
                 assert self._keeping is not None
                 self._draft = self._keeping.spool.draft()
@@ -322,6 +330,11 @@ class Delivery:
         self._give_up(NO_ROOM)
         if self._draft is not None and self._spilling is None:
             self._draft.close()
+
+
+def _may_keep(target: Target) -> bool:
+    login = target.pool.spec.smtp_login
+    return login is None or login.secret is not None
 
 
 def _nothing() -> None: ...

@@ -5,30 +5,32 @@ Must not know the dialogue, penalties or sockets.
 
 from __future__ import annotations
 
-import secrets
-
-from l7lb.accounts import Account, Directory, Status
+from l7lb.accounts import Account, Status
 from l7lb.errors import DirectoryError
 from l7lb.mail.scram import keys_of, nonce
+from l7lb.mail.smtp.office import SmtpOffice
 from l7lb_protocols.sasl.errors import SaslProblem
 from l7lb_protocols.sasl.offer import exchange
 from l7lb_protocols.sasl.steps import Challenge, Credentials, KeysWanted
 from l7lb_protocols.sasl.steps import Step as SaslStep
 from l7lb_protocols.smtp import auth
 
-FAKE_SEED = secrets.token_bytes(32)
-"""Of this process: the same fake keys for a name each time it is asked."""
-
 
 class SmtpLogin:
     """`step` for each answer of the client, until Done or Failed. `account` is who it claims to
-    be, for the log."""
+    be, for the log; `secret` is right when it is Done, and empty where none was said."""
 
     def __init__(
-        self, directory: Directory | None, mechanism: bytes, certificate: bytes, domain: str
+        self,
+        office: SmtpOffice,
+        mechanism: bytes,
+        certificate: bytes = b"",
+        domain: str = "",
     ) -> None:
         self.account = b""
-        self._directory = directory
+        self.secret = b""
+        self._directory = office.directory
+        self._seed = office.secret
         self._domain = domain
         self._exchange = exchange(mechanism, certificate)
         self._begun = False
@@ -61,7 +63,7 @@ class SmtpLogin:
     async def _keys(self, wanted: KeysWanted) -> Challenge:
         """Whoever has no keys gets some that no proof fits."""
         account = await self._account(self._full_name(wanted.account))
-        return self._exchange.supply(keys_of(account, wanted.account, FAKE_SEED), nonce())
+        return self._exchange.supply(keys_of(account, wanted.account, self._seed), nonce())
 
     async def _account(self, name: str) -> Account | None:
         return await self._directory.account(name) if self._directory is not None else None
@@ -78,4 +80,5 @@ class SmtpLogin:
         if account is None or account.status is Status.DISABLED:
             return auth.Failed()
         self.account = account.name.encode()
+        self.secret = said.secret
         return auth.Done(self.account)

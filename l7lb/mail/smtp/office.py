@@ -27,6 +27,10 @@ class SmtpOffice(Protocol):
         """None: what is counted over all directors is counted here alone."""
 
     @property
+    def secret(self) -> bytes:
+        """The cluster's, from which fake SCRAM keys are made: the same in every worker."""
+
+    @property
     def spool(self) -> Spool | None:
         """Started; None: nothing can be kept, as with `spool: false`."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping, Sequence
 
 from l7lb.mail.penalty import Penalty
 from l7lb.mail.smtp.carriers import Carriers
 from l7lb.mail.smtp.desk import Desk
 from l7lb.mail.smtp.guard import Guard
+from l7lb.mail.smtp.learning import SmtpLearning
 from l7lb.mail.smtp.office import SmtpOffice
 from l7lb.mail.smtp.recipients import Finder
 from l7lb.mail.smtp.redelivery import Redelivery
@@ -17,6 +19,7 @@ from l7lb.mail.tally import Tally
 from l7lb.net.driver import Driver
 from l7lb.net.host import Host
 from l7lb.net.service import Service
+from l7lb.pool.pool import Pool
 from l7lb_protocols.http.forwarded import ClientInfo
 from l7lb_protocols.wire import Session
 
@@ -30,6 +33,19 @@ class SmtpPlug:
         self._office = office
         self._desk: Desk | None = None
         self._redelivery: Redelivery | None = None
+        self.learning: SmtpLearning | None = None
+        """None: nobody was wanted yet."""
+
+    def want(self, pools: Mapping[str, Pool], names: Sequence[str]) -> None:
+        """After `start`: the pools that services use now; what their servers can is asked."""
+        assert self._desk is not None
+        if self.learning is None:
+            if not names:
+                return
+            learnt = self._desk.carriers.learnt
+            self.learning = SmtpLearning(pools, self._desk.name.encode("ascii", "replace"), learnt)
+            self._office.spawn(self.learning.run())
+        self.learning.want(names)
 
     def start(self, host: Host) -> Desk:
         """Only the first call does anything."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from l7lb.accounts import Account, Status
+from l7lb.accounts import Account, Status, attribute_facts
 from l7lb.errors import DirectoryError
 from l7lb.mail.smtp.office import SmtpOffice
 from l7lb.net.service import RoutePlan, Service
@@ -87,6 +87,7 @@ class Finder:
             source=client.source,
             sni=client.sni,
             tls_name=client.tls_name,
+            attributes=attribute_facts(account),
         )
         plan = self._plan(service, facts)
         pool = plan.choose_for(facts.account or facts.recipient)

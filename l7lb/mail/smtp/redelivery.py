@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from l7lb.mail.smtp.carrier import CarrierLost
 from l7lb.mail.smtp.carriers import Sending
 from l7lb.mail.smtp.desk import Desk, host_name
+from l7lb.mail.smtp.entrance import Holder
 from l7lb.mail.smtp.received import new_queue_id
 from l7lb.mail.smtp.recipients import Client, Refused, Target
 from l7lb.mail.smtp.report import HEAD_LIMIT, Original, failure_report, wants_report
@@ -173,7 +174,8 @@ class Redelivery:
         count = len(parcel.places)
         told = entry.record.client or {}
         name = host_name(service.spec, self._desk.name)
-        sending = Sending(name, told, told.get(b"ADDR", b"").decode())
+        holder = Holder(told.get(b"LOGIN", b""))
+        sending = Sending(name, told, told.get(b"ADDR", b"").decode(), holder=holder)
         try:
             carrier = await self._desk.carriers.open(parcel.target, sending)
         except CarrierLost as lost:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from l7lb.mail.smtp.carriers import Sending
 from l7lb.mail.smtp.delivery import Delivery, Keeping
 from l7lb.mail.smtp.desk import Desk, is_within, server_settings
+from l7lb.mail.smtp.entrance import NOBODY, Holder
 from l7lb.mail.smtp.guard import Asked
 from l7lb.mail.smtp.login import SmtpLogin
 from l7lb.mail.smtp.received import Passage, new_queue_id, received
@@ -28,7 +29,7 @@ from l7lb.pool.server import Server
 from l7lb_protocols.http.forwarded import ClientInfo
 from l7lb_protocols.login.origin import MAX_HOPS
 from l7lb_protocols.smtp import server_events as ev
-from l7lb_protocols.smtp.auth import Failed
+from l7lb_protocols.smtp.auth import Done, Failed
 from l7lb_protocols.smtp.extensions import kept_by_all
 from l7lb_protocols.smtp.parameters import Recipient
 from l7lb_protocols.smtp.replies import Reply, reply
@@ -87,6 +88,7 @@ class SmtpSession(Session):
         self._attributes: Attributes = {}
         """What a trusted front told."""
         self._login: SmtpLogin | None = None
+        self._holder = NOBODY
         self._failures = 0
         self._delivery: Delivery | None = None
         self._queue_id = ""
@@ -231,7 +233,7 @@ class SmtpSession(Session):
         if self._login is None:
             domain = self._service.spec.login.default_domain
             self._login = SmtpLogin(
-                self._desk.office.directory, event.mechanism, self._client.tls_name, domain
+                self._desk.office, event.mechanism, self._client.tls_name, domain
             )
         self._desk.office.spawn(self._auth(self._login, event.response))
 
@@ -244,6 +246,8 @@ class SmtpSession(Session):
             await asyncio.sleep(wait_s)
         if self._closed:
             return
+        if isinstance(step, Done):
+            self._holder = Holder(step.account, login.secret)
         self._take(self._server.auth_step(step))
         if self._server.state is not State.AUTH_LINE:
             self._login = None
@@ -287,7 +291,8 @@ class SmtpSession(Session):
         }
         if told.get(b"NAME"):
             attributes[b"NAME"] = told[b"NAME"]
-        return Sending(server.settings.name, attributes, wire.source, wire.source_port)
+        holder = self._holder if self._holder.account == server.account else Holder(server.account)
+        return Sending(server.settings.name, attributes, wire.source, wire.source_port, holder)
 
     def _recipient_asked(self, event: ev.RecipientAsked) -> None:
         assert self._delivery is not None

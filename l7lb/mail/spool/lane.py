@@ -37,9 +37,9 @@ class Lane:
             self._lock = _locked(self.folder)
         sync_folder(self.root)
 
-    def take_over(self) -> list[Path]:
-        """Files of lanes whose owner is dead; they are in this lane now."""
-        taken: list[Path] = []
+    def take_over(self, taken: list[Path]) -> None:
+        """Adds the files of lanes whose owner is dead: they are in this lane now, also when it
+        raises."""
         with self._door():
             for folder in sorted(self.root.glob("lane-*")):
                 if folder == self.folder:
@@ -49,13 +49,11 @@ class Lane:
                 except BlockingIOError:
                     continue
                 try:
-                    taken += self._empty(folder)
+                    self._empty(folder, taken)
                 finally:
                     os.close(lock)
-        return taken
 
-    def _empty(self, folder: Path) -> list[Path]:
-        taken = []
+    def _empty(self, folder: Path, taken: list[Path]) -> None:
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             target = self.folder / path.name
             path.rename(target)
@@ -66,7 +64,6 @@ class Lane:
         (folder / "lock").unlink()
         with suppress(OSError):  # something foreign lies there: leave it
             folder.rmdir()
-        return taken
 
     def set_aside(self, path: Path) -> Path:
         """For a person to look at; never deleted."""

@@ -60,6 +60,8 @@ class Spool:
         self.set_aside_count = 0
         self._closed = False
         self._lane = Lane(folder)
+        self._unread: list[Path] = []
+        """In our lane, and no entry yet."""
         self._threads = ThreadPoolExecutor(THREADS, "spool")
 
     async def start(self) -> None:
@@ -68,10 +70,21 @@ class Spool:
         await self.take_over()
 
     async def take_over(self) -> list[Entry]:
-        """What dead workers left. Raises OSError."""
-        paths = await self._run(self._lane.take_over)
-        found = [await self._load(path) for path in paths]
+        """What dead workers left. A file that cannot be read now is tried again by the next call.
+        Raises OSError."""
+        await self._run(lambda: self._lane.take_over(self._unread))
+        paths, self._unread = self._unread, []
+        found = [await self._taken(path) for path in paths]
         return [entry for entry in found if entry is not None]
+
+    async def _taken(self, path: Path) -> Entry | None:
+        try:
+            return await self._load(path)
+        except OSError as problem:
+            self._unread.append(path)
+            reason = {"file": str(path), "reason": str(problem)}
+            log.error("spooled file cannot be read", extra=reason)
+            return None
 
     async def _load(self, path: Path) -> Entry | None:
         try:
@@ -163,11 +176,12 @@ class Spool:
         return await self._run(lambda: b"".join(files.message(entry.path, entry.starts_at, size)))
 
     async def close(self) -> None:
-        """What is left is taken over by whoever comes next. Only the first call counts."""
+        """What is left is taken over by whoever comes next, once no file is being written any
+        more. Only the first call counts."""
         if not self._closed:
             self._closed = True
-            await self._run(self._lane.close)
-            self._threads.shutdown(wait=False)
+            await asyncio.to_thread(self._threads.shutdown)
+            self._lane.close()
 
     async def _written(self, work: Callable[[], T]) -> T:
         try:

@@ -47,9 +47,6 @@ cdef extern from "<netinet/in.h>" nogil:
 
 cdef extern from *:
     """
-    #ifndef _GNU_SOURCE
-    #define _GNU_SOURCE
-    #endif
     #include <sys/socket.h>
     #include <netinet/in.h>
     #ifndef SOL_UDP

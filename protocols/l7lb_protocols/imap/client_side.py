@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from l7lb_protocols.imap import capabilities, identity
 from l7lb_protocols.imap.commands import Command, CommandLimits, CommandReader, LiteralAsked
@@ -19,6 +20,9 @@ from l7lb_protocols.login.states import ClientState
 from l7lb_protocols.sasl.errors import SaslProblem
 from l7lb_protocols.sasl.names import check_secret, prepare_name
 from l7lb_protocols.sasl.steps import Credentials
+
+GREETINGS = 64
+"""Kept ready: all clients of a listener hear the same."""
 
 VERDICTS: dict[Verdict, tuple[bytes, bytes]] = {
     Verdict.FAILED: (b"AUTHENTICATIONFAILED", b"Authentication failed."),
@@ -195,8 +199,7 @@ class ImapClientSide(ClientSide):
         self._say(tagged(self._tag, b"NO", b"Passwords only with TLS.", b"PRIVACYREQUIRED"))
 
     def _say_greeting(self) -> None:
-        code = b"CAPABILITY " + self._capabilities()
-        self._say(untagged(b"OK", self.settings.greeting, code))
+        self._say(_greeting(self.settings.greeting, self._capabilities()))
 
     def _say_challenge(self, text: bytes) -> None:
         self._say(continuation(text))
@@ -216,6 +219,11 @@ class ImapClientSide(ClientSide):
 
     def _say_bye(self, text: bytes) -> None:
         self._say(untagged(b"BYE", text))
+
+
+@lru_cache(GREETINGS)
+def _greeting(words: bytes, shown: bytes) -> bytes:
+    return untagged(b"OK", words, b"CAPABILITY " + shown)
 
 
 _COMMANDS: dict[bytes, _Rule] = {

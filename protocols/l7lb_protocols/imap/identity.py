@@ -7,7 +7,7 @@ Must not know who may be believed.
 from __future__ import annotations
 
 from l7lb_protocols.imap.errors import ImapRefusal
-from l7lb_protocols.imap.grammar import Argument, Word
+from l7lb_protocols.imap.grammar import Argument, Word, is_quotable, quote
 from l7lb_protocols.login.origin import Origin, parse_origin
 
 MAX_PAIRS = 30
@@ -54,22 +54,42 @@ def _pair(key: Word, value: Word) -> tuple[bytes, bytes]:
 
 def argument(pairs: Identity) -> Argument:
     """For the ID command or response; pairs over a limit are left out."""
-    fitting = [
-        (key, value)
-        for key, value in pairs
-        if 0 < len(key) <= MAX_KEY_BYTES and len(value) <= MAX_VALUE_BYTES
-    ][:MAX_PAIRS]
+    fitting = [pair for pair in pairs if _fits(*pair)][:MAX_PAIRS]
     words: list[Word] = []
     for key, value in fitting:
         words += (Word(key, True), Word(value, True) if value else Word(b"NIL"))
     return tuple(words) if words else Word(b"NIL")
 
 
-def with_origin(pairs: Identity, origin: Origin) -> Identity:
-    """What a server is told: the origin first, then what the client said of itself."""
-    ours = origin.fields()
-    told = tuple((key, ours[name]) for key, name in _ORIGIN_KEYS.items() if ours[name])
-    return (told + own_words(pairs))[:MAX_PAIRS]
+def _fits(key: bytes, value: bytes) -> bool:
+    return 0 < len(key) <= MAX_KEY_BYTES and len(value) <= MAX_VALUE_BYTES
+
+
+def command(tag: bytes, pairs: Identity, origin: Origin) -> bytes:
+    """The ID command that tells a server of a client: the origin first, then what the client said
+    of itself. What would need a literal is left out."""
+    told = _told(origin)
+    for key, value in own_words(pairs)[: MAX_PAIRS - len(told)]:
+        if _fits(key, value) and is_quotable(key) and is_quotable(value):
+            told.append(quote(key) + b" " + (quote(value) if value else b"NIL"))
+    return b"%s ID (%s)\r\n" % (tag, b" ".join(told))
+
+
+def _told(origin: Origin) -> list[bytes]:
+    """Pairs of `_ORIGIN_KEYS`; an address needs no quoting."""
+    told = []
+    if origin.address:
+        told.append(b'"x-originating-ip" "%s"' % origin.address.encode("ascii"))
+    if origin.port:
+        told.append(b'"x-originating-port" "%d"' % origin.port)
+    if origin.local_address:
+        told.append(b'"x-connected-ip" "%s"' % origin.local_address.encode("ascii"))
+    if origin.local_port:
+        told.append(b'"x-connected-port" "%d"' % origin.local_port)
+    if origin.session:
+        told.append(b'"x-session-id" ' + quote(origin.session))
+    told.append(b'"x-proxy-ttl" "%d"' % origin.hops_left)
+    return told
 
 
 def own_words(pairs: Identity) -> Identity:

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from l7lb_protocols.imap.errors import ImapServerFault
 from l7lb_protocols.imap.grammar import TAG
 from l7lb_protocols.login.lines import LineBuffer
 
+REMEMBERED = 256
+"""Responses kept as read: servers say the same thing at every login."""
+REMEMBERED_BYTES = 1024
+"""Longer ones are read anew."""
 UNTAGGED = b"*"
 CONTINUE = b"+"
 
@@ -81,11 +86,11 @@ class ResponseReader:
             self._raw += line + b"\r\n"
             if not self._announces(line):
                 raw, self._raw = self._raw, b""
-                return _parse(raw)
+                return _parse(raw) if len(raw) > REMEMBERED_BYTES else _remembered(raw)
 
     def _announces(self, line: bytes) -> bool:
         """Whether a literal follows; text of a status response may look as if."""
-        found = _LITERAL.search(line)
+        found = _LITERAL.search(line) if line.endswith(b"}") else None
         size = int(found[1]) if found and _has_data(self._raw) else 0
         if len(self._raw) + size > self.limits.max_response:
             raise ImapServerFault("response over the limit")
@@ -115,3 +120,6 @@ def _parse(raw: bytes) -> Response:
     if code is None:
         return Response(tag, kind, text, raw=raw)
     return Response(tag, kind, text[code.end() :], code[1].upper(), code[2] or b"", raw)
+
+
+_remembered = lru_cache(REMEMBERED)(_parse)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from l7lb_protocols.imap import capabilities, identity
 from l7lb_protocols.imap.errors import ImapServerFault
-from l7lb_protocols.imap.grammar import Word, is_quotable
+from l7lb_protocols.imap.grammar import Word
 from l7lb_protocols.imap.render import Literals, command, untagged
 from l7lb_protocols.imap.responses import (
     CONTINUE,
@@ -212,10 +212,8 @@ class ImapServerSide(ServerSide):
     def _introduction(self) -> bytes:
         if not self.settings.introduce:
             return b""
-        words = tuple(pair for pair in self._words if all(map(is_quotable, pair)))
-        told = identity.with_origin(words, self.origin.next_hop())
         self._tag = self._next_tag()
-        return command(self._tag, b"ID", (identity.argument(told),))[0]
+        return identity.command(self._tag, self._words, self.origin.next_hop())
 
     def _prepare(self, login: ServerLogin, known: capabilities.Capabilities) -> bool:
         """Make the pieces of the login; False: the server offers none that fits."""

@@ -5,9 +5,10 @@ It ends in ServerReady or ServerClosed; it must not know what a transaction is.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from l7lb_protocols.smtp.client_events import (
@@ -36,10 +37,11 @@ class Tls(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """AUTH PLAIN; `owner`: act for this account (a master user's login)."""
+    """AUTH PLAIN, else LOGIN; `owner`: act for this account (a master user's login, which LOGIN
+    cannot say)."""
 
     account: bytes
-    password: bytes
+    password: bytes = field(repr=False)
     owner: bytes = b""
 
 
@@ -70,6 +72,7 @@ class ClientBase:
         self._events: list[ClientEvent] = []
         self._xclient: list[bytes] | None = None
         self._logged_in = False
+        self._credentials: list[bytes] = []
         self._helo = False
 
     def output(self) -> bytes:
@@ -244,17 +247,26 @@ class ClientBase:
             self._say_hello()
 
     def _log_in(self, login: Login) -> None:
-        allowed = self.secure or self.settings.plain_auth
-        if not allowed or b"PLAIN" not in self.extensions.auth:
-            self._fail(reply(451, b"4.7.0", "cannot log in to the server"))
-            return
-        line = auth_plain_line(login.account, login.password, login.owner)
-        self._send(Wait.AUTH, line)
+        offered = self.extensions.auth
+        if not (self.secure or self.settings.plain_auth):
+            self._fail(reply(451, b"4.7.0", "no login at the server without TLS"))
+        elif b"PLAIN" in offered:
+            self._send(Wait.AUTH, auth_plain_line(login.account, login.password, login.owner))
+        elif b"LOGIN" in offered and not login.owner:
+            self._credentials = [login.account, login.password]
+            self._send(Wait.AUTH, command_line(b"AUTH", b"LOGIN"))
+        else:
+            self._fail(reply(451, b"4.7.0", "the server offers no login that we know"))
 
     def _auth_answered(self, answer: Reply) -> None:
-        if answer.is_positive:
+        """What a challenge says does not matter to LOGIN."""
+        if answer.is_intermediate and self._credentials:
+            self._send(Wait.AUTH, b64encode(self._credentials.pop(0)) + b"\r\n")
+        elif answer.is_positive and not self._credentials:
             self._logged_in = True
             self._next_step()
+        elif answer.is_intermediate or answer.is_positive:
+            raise BadReply("that is not how PLAIN and LOGIN go", "RFC 4954 §4")
         else:
             self._fail(answer)
 

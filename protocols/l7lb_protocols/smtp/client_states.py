@@ -59,7 +59,7 @@ LAWFUL: dict[Wait, frozenset[int]] = {
     W.HELLO: frozenset((2, 4, 5)),
     W.STARTTLS: frozenset((2, 4, 5)),
     W.XCLIENT: frozenset((2, 4, 5)),
-    W.AUTH: frozenset((2, 4, 5)),
+    W.AUTH: frozenset((2, 3, 4, 5)),
     W.MAIL: frozenset((2, 4, 5)),
     W.RCPT: frozenset((2, 4, 5)),
     W.DATA: frozenset((3, 4, 5)),
