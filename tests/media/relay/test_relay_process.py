@@ -116,9 +116,12 @@ async def test_a_command_that_cannot_be_started_is_noted_and_tried_again(tmp_pat
     assert {event for event, _ in noted} == {"relay-not-started"}
 
 
-async def test_a_path_that_cannot_be_listened_at(tmp_path: Path) -> None:
-    process = RelayProcess(tmp_path / "none" / "relay", SPEC, lambda *_: None)
-    with pytest.raises(RelayAway, match="No such file"):
+@pytest.mark.parametrize(
+    ("name", "words"), [("none/relay", "No such file"), ("x" * 200, "path too long")]
+)
+async def test_a_path_that_cannot_be_listened_at(tmp_path: Path, name: str, words: str) -> None:
+    process = RelayProcess(tmp_path / name, SPEC, lambda *_: None)
+    with pytest.raises(RelayAway, match=words):
         process.start()
     await process.close()
 
