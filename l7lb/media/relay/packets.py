@@ -16,7 +16,7 @@ BATCH = 64
 READY = 64
 """Sockets looked at in one turn."""
 DATAGRAM_BYTES = 65535
-REST_S = (0.00025, 0.005)
+REST_S = (0.00025, 0.006)
 """Shortest and longest rest between two turns."""
 FEW, MANY = 8, 32
 """Datagrams that one socket had at the end of a rest: below, it may be longer; above, shorter."""

@@ -105,7 +105,7 @@ cdef enum:
 BATCH = 64
 READY = 64
 DATAGRAM_BYTES = 65535
-REST_S = (0.00025, 0.005)
+REST_S = (0.00025, 0.006)
 FEW, MANY = A_FEW, A_LOT
 
 cdef union Address:
