@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from l7lb.model_directory import DirectorySpec
-from l7lb.model_http import HttpOptions
+from l7lb.model_failures import OutlierSpec, RetrySpec
+from l7lb.model_http import FixedReply, HeaderEdits, HttpOptions, Redirect
 from l7lb.model_mail import (
     MAIL_PROTOCOLS,
     LoginOptions,
@@ -201,33 +202,6 @@ class PersistenceSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class OutlierSpec:
-    """Passive marks from real traffic."""
-
-    consecutive_errors: int = 5
-    """Gateway-type failures (connect, reset, 502, 503, 504) in a row; 0: off."""
-    consecutive_connect_errors: int = 2
-    """Failed connects in a row; 0: off."""
-    latency_factor: float = 0.0
-    """Eject when the mean time to first byte is over this many times the pool's median; 0: off."""
-    ejection_s: float = 10.0
-    """First ejection; doubles each time up to `max_ejection_s`."""
-    max_ejection_s: float = 300.0
-    max_ejected: float = 0.5
-    """Share of the pool that may be ejected at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetrySpec:
-    attempts: int = 2
-    """Tries on another server after the first."""
-    budget: float = 0.2
-    """Retries per request, over the last ten seconds."""
-    minimum: int = 100
-    """Retries in ten seconds that are always allowed."""
-
-
-@dataclass(frozen=True, slots=True)
 class Timeouts:
     """One limit for each phase; every one is finite."""
 
@@ -343,32 +317,6 @@ class MatchSpec:
     recipients: tuple[bytes, ...] = ()
     attributes: tuple[ValueMatch, ...] = ()
     """Of the account; names in lower case. One value that fits is enough."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderEdits:
-    """Applied in the order remove, set, add."""
-
-    remove: tuple[bytes, ...] = ()
-    set: tuple[tuple[bytes, bytes], ...] = ()
-    add: tuple[tuple[bytes, bytes], ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.remove or self.set or self.add)
-
-
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    to: bytes
-    """Template: {1} {2} … captures, {host} {path} {query}."""
-    status: int = 308
-
-
-@dataclass(frozen=True, slots=True)
-class FixedReply:
-    status: int
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

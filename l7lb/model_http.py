@@ -1,4 +1,4 @@
-"""Frozen specifications of HTTP services: what `http:` in the rules file says."""
+"""Frozen specifications of HTTP services: what `http:` and the routes in the rules file say."""
 
 from __future__ import annotations
 
@@ -38,3 +38,29 @@ class HttpOptions:
     """Let %2F and %5C pass in paths; refused with 400 otherwise."""
     underscores: bool = False
     """Let header names with `_` pass; dropped otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderEdits:
+    """Applied in the order remove, set, add."""
+
+    remove: tuple[bytes, ...] = ()
+    set: tuple[tuple[bytes, bytes], ...] = ()
+    add: tuple[tuple[bytes, bytes], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.remove or self.set or self.add)
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    to: bytes
+    """Template: {1} {2} … captures, {host} {path} {query}."""
+    status: int = 308
+
+
+@dataclass(frozen=True, slots=True)
+class FixedReply:
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes = b""

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from l7lb.model import ClusterSpec, HeaderEdits, ListenSpec, PoolSpec, RouteSpec, ServiceSpec
+from l7lb.model import ClusterSpec, ListenSpec, PoolSpec, RouteSpec, ServiceSpec
+from l7lb.model_http import HeaderEdits
 from l7lb.net.service import http_settings
 from l7lb.pool.environment import PoolEnvironment
 from l7lb.pool.pool import Pool

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from l7lb.cli.migrating import Desk, add_rate, opened_desk, printable, run_verb
+from l7lb.cli.migrating import Desk, add_options, opened_desk, printable, run_verb
 from l7lb.cli.progress import Bar
 from l7lb.mail.migration.migration import clean
 from l7lb.mail.migration.orders import Order
@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     source = "server that has its mail, where the directory names none"
     parser.add_argument("--from", metavar="SERVER", default="", dest="source", help=source)
     parser.add_argument("--without-mail", action="store_true", help="it needs to have no mail yet")
-    add_rate(parser)
+    add_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,7 +56,7 @@ async def _run(args: argparse.Namespace) -> int:
 
 
 async def _one(desk: Desk, args: argparse.Namespace, bar: Bar) -> str:
-    migration = desk.migration(args.rate, bar)
+    migration = desk.migration(args, bar)
     if args.abort:
         record = await migration.abort(args.account)
         return f"{printable(record.account)}: stays on {record.source}"

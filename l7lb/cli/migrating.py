@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from l7lb.cli.progress import Bar
+from l7lb.cli.terms import duration_s
 from l7lb.config.load import load_cluster
 from l7lb.config.refusal import Refusal
 from l7lb.config.units import parse_size
@@ -23,7 +24,7 @@ from l7lb.directory.opened import Opened, open_directory
 from l7lb.errors import ConfigError, DirectoryError, MigrationError, MigrationRefused
 from l7lb.mail.assignments import change, moved
 from l7lb.mail.migration.migration import Migration
-from l7lb.mail.migration.moving import Options, Ports
+from l7lb.mail.migration.moving import CLOSE_TIMEOUT_S, Options, Ports
 from l7lb.model import ClusterSpec
 from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import LockdStore, StoreSpec
@@ -42,7 +43,8 @@ class Desk:
     session: Session
     store: Store
 
-    def migration(self, bytes_s: int, bar: Bar) -> Migration:
+    def migration(self, args: argparse.Namespace, bar: Bar) -> Migration:
+        """With the options of `add_options`."""
         ports = Ports(
             session=self.session,
             store=self.store,
@@ -51,7 +53,8 @@ class Desk:
             observer=bar,
             now=time.time,
         )
-        return Migration(ports, self.storage, Options(bytes_s=bytes_s))
+        options = Options(bytes_s=args.rate, close_timeout_s=args.wait, ignored=args.ignore)
+        return Migration(ports, self.storage, options)
 
     async def assign(self, account: str, server: str) -> None:
         """In the directors' table: sessions that are elsewhere end. Raises StorageError."""
@@ -113,13 +116,27 @@ async def _session(spec: StoreSpec) -> AsyncIterator[Session]:
         await engine.close()
 
 
-def add_rate(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate",
         metavar="SIZE",
         type=rate,
         default=0,
         help="bytes a second while the account is served, such as 10MiB (default: no limit)",
+    )
+    parser.add_argument(
+        "--wait",
+        metavar="TIME",
+        type=duration_s,
+        default=CLOSE_TIMEOUT_S,
+        help="for directors and servers to let go of an account (default 1min)",
+    )
+    parser.add_argument(
+        "--ignore",
+        metavar="DIRECTOR",
+        action="append",
+        default=[],
+        help="a director that serves nobody and cannot say so, for it is down; may be repeated",
     )
 
 

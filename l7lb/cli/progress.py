@@ -32,6 +32,11 @@ class Bar:
         self.title = f"{self.title.partition(' ')[0]} {record.step}"
         self._draw()
 
+    def awaited(self, names: list[str]) -> None:
+        """Directors that have not let go of the account yet."""
+        self.title = f"{self.title.partition(' ')[0]} waits: {'; '.join(names)}"
+        self._draw()
+
     def begin(self, title: str) -> None:
         """The next account or thing; one word."""
         self.title = title.replace(" ", "_")

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from l7lb.cli.migrate import told
-from l7lb.cli.migrating import Desk, add_rate, opened_desk, printable, run_verb
+from l7lb.cli.migrating import Desk, add_options, opened_desk, printable, run_verb
 from l7lb.cli.progress import Bar
 from l7lb.cli.terms import amount, columns
-from l7lb.errors import MigrationRefused
+from l7lb.errors import DirectoryError, MigrationError, MigrationRefused
+from l7lb.mail.migration.ledger import unfinished
+from l7lb.mail.migration.migration import Migration
 from l7lb.mail.migration.orders import Order
-from l7lb.mail.migration.rebalance import Move, plan
-from l7lb.mail.migration.residents import residents
+from l7lb.mail.migration.rebalance import Move, Resident, plan
+from l7lb.mail.migration.record import RECORDS, Record
+from l7lb.mail.migration.residents import Survey, survey
+from l7lb.mail.usage import usage
 from l7lb.model import ClusterSpec
+from l7lb_storage import StorageError
 
 NAME = "rebalance"
 HELP = "propose moves of accounts that even out the mail servers, or make them"
-HEAD = ("ACCOUNT", "FROM", "TO", "BYTES")
+HEAD = ("ACCOUNT", "FROM", "TO", "BYTES", "TRAFFIC/d", "SESSIONS/d", "DELIVERIES/d")
 LIMIT = 100
 
 
@@ -28,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pool", metavar="POOL", default="", help=pool)
     parser.add_argument("--limit", metavar="N", type=int, default=LIMIT, help="moves at most")
     parser.add_argument("--apply", action="store_true", help="make them, one by one")
-    add_rate(parser)
+    add_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,31 +45,87 @@ def run(args: argparse.Namespace) -> int:
 async def _run(args: argparse.Namespace) -> int:
     async with opened_desk(args.file) as desk:
         weights = weights_of(desk.cluster, args.pool)
-        bar = Bar()
-        bar.begin("measuring")
-        try:
-            found = await residents(desk.opened.editor, desk.storage, bar.counted)
-        finally:
-            bar.end()
-        moves = plan(found, weights, args.limit)
-        print("\n".join(table(moves)) if moves else "nothing to move")
-        return await _apply(desk, moves, args.rate) if args.apply else 0
+        begun = {record.account: record for record in await unfinished(desk.store)}
+        found = await _measured(desk)
+        residents = [_settled(each, begun) for each in found.residents]
+        moves = [move for move in plan(residents, weights, args.limit) if move.account not in begun]
+        for line in (*map(_begun, begun.values()), *(table(moves) if moves else ())):
+            print(line)
+        if not (begun or moves):
+            print("nothing to move")
+        failed = [f"{name}: not measured: {why}" for name, why in found.problems.items()]
+        if args.apply:
+            orders = [Order(account) for account in begun]
+            orders += [Order(move.account, move.target) for move in moves]
+            failed += await Round(desk, desk.migration(args, bar := Bar()), bar).run(orders)
+    for line in failed:
+        print(f"l7lb {NAME}: {printable(line)}", file=sys.stderr)
+    if failed and args.apply:
+        print(f"l7lb {NAME}: the same command goes on with what is left", file=sys.stderr)
+    return 1 if failed else 0
 
 
-async def _apply(desk: Desk, moves: list[Move], rate: int) -> int:
-    """One that cannot be moved stops the rest: what stops one may stop all."""
+async def _measured(desk: Desk) -> Survey:
+    uses = await usage(desk.store, time.time())
     bar = Bar()
-    migration = desk.migration(rate, bar)
+    bar.begin("measuring")
     try:
-        for number, move in enumerate(moves, 1):
-            bar.begin(f"{number}/{len(moves)}:{move.account}")
-            record = await migration.run(Order(move.account, move.target))
-            bar.end()
-            print(told(record))
-            sys.stdout.flush()
+        return await survey(desk.opened.editor, desk.storage, bar.counted, uses)
     finally:
         bar.end()
-    return 0
+
+
+def _settled(resident: Resident, begun: Mapping[str, Record]) -> Resident:
+    """An account that is on its way counts where it goes."""
+    record = begun.get(resident.account)
+    return resident if record is None else replace(resident, server=record.target)
+
+
+def _begun(record: Record) -> str:
+    name = printable(record.account)
+    return f"{name}: {record.source} → {record.target} was begun, and is {record.step}"
+
+
+@dataclass(slots=True)
+class Round:
+    """All moves of one run, one after the other."""
+
+    desk: Desk
+    migration: Migration
+    bar: Bar
+
+    async def run(self, orders: Sequence[Order]) -> list[str]:
+        """What could not be made, and why; the others are."""
+        failed: list[str] = []
+        for number, order in enumerate(orders, 1):
+            self.bar.begin(f"{number}/{len(orders)}:{order.account}")
+            problem = await self._one(order)
+            if problem is None:
+                continue
+            failed.append(f"{order.account}: {problem}")
+            if not await self._has_store():
+                failed += [f"{each.account}: not tried" for each in orders[number:]]
+                break
+        return failed
+
+    async def _one(self, order: Order) -> Exception | None:
+        try:
+            record = await self.migration.run(order)
+        except (MigrationError, DirectoryError, StorageError, OSError) as problem:
+            return problem
+        finally:
+            self.bar.end()
+        print(told(record))
+        sys.stdout.flush()
+        return None
+
+    async def _has_store(self) -> bool:
+        """Without it, or without our lease, no other account can be moved either."""
+        try:
+            await self.desk.store.range(RECORDS, limit=1)
+        except StorageError:
+            return False
+        return self.desk.session.valid
 
 
 def weights_of(cluster: ClusterSpec, name: str) -> Mapping[str, int]:
@@ -77,7 +140,12 @@ def weights_of(cluster: ClusterSpec, name: str) -> Mapping[str, int]:
 
 def table(moves: list[Move]) -> list[str]:
     rows = [
-        (printable(move.account), move.source, move.target, amount(move.size_bytes))
+        (printable(move.account), move.source, move.target, *_amounts(move.resident))
         for move in moves
     ]
-    return columns(HEAD, rows, right=("BYTES",))
+    return columns(HEAD, rows, right=HEAD[3:])
+
+
+def _amounts(each: Resident) -> tuple[str, ...]:
+    counts = (each.size_bytes, each.traffic_bytes, each.sessions, each.deliveries)
+    return tuple(amount(round(count)) for count in counts)

@@ -17,16 +17,15 @@ from l7lb.model import (
     CheckSpec,
     KeyKind,
     KeySpec,
-    OutlierSpec,
     PersistenceKind,
     PersistenceSpec,
     PoolSpec,
-    RetrySpec,
     SchedulerKind,
     SchedulerSpec,
     ServerSpec,
     ServerTls,
 )
+from l7lb.model_failures import OutlierSpec, RetrySpec
 
 HASHING = frozenset(
     {

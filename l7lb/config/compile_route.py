@@ -15,15 +15,8 @@ from l7lb.config.schema_route import Headers, Reply, Route, RouteTimeouts, Value
 from l7lb.config.scope import Scope
 from l7lb.config.texts import argument_name, token
 from l7lb.config.units import shown
-from l7lb.model import (
-    FixedReply,
-    HeaderEdits,
-    MatchSpec,
-    Redirect,
-    RouteSpec,
-    Timeouts,
-    ValueMatch,
-)
+from l7lb.model import MatchSpec, RouteSpec, Timeouts, ValueMatch
+from l7lb.model_http import FixedReply, HeaderEdits, Redirect
 from l7lb.routing import edits, templates
 from l7lb.routing.captures import capture_count
 

@@ -21,8 +21,6 @@ from l7lb.config.units import format_duration, format_share, format_size
 from l7lb.model import (
     ClusterSpec,
     DirectorSpec,
-    FixedReply,
-    HeaderEdits,
     ListenSpec,
     ListenTls,
     MatchSpec,
@@ -31,7 +29,7 @@ from l7lb.model import (
     Timeouts,
     ValueMatch,
 )
-from l7lb.model_http import HttpOptions
+from l7lb.model_http import FixedReply, HeaderEdits, HttpOptions
 
 ROUTE_TIMEOUTS = (
     "body_idle",

@@ -10,16 +10,15 @@ from l7lb.model import (
     CheckSpec,
     KeyKind,
     KeySpec,
-    OutlierSpec,
     PersistenceKind,
     PersistenceSpec,
     PoolSpec,
-    RetrySpec,
     SchedulerKind,
     SchedulerSpec,
     ServerSpec,
     ServerTls,
 )
+from l7lb.model_failures import OutlierSpec, RetrySpec
 
 SEND_PROXY = ("none", "v1", "v2")
 WHOLE_ADDRESS = KeySpec(KeyKind.SOURCE).prefix_length

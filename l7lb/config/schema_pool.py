@@ -24,14 +24,8 @@ from l7lb.config.fields import (
 from l7lb.config.schema_keys import SCHEDULERS, Persistence, Regex, Scheduler
 from l7lb.config.schema_mail import ServerLogin, SmtpLogin
 from l7lb.config.schema_secret import FileName
-from l7lb.model import (
-    Address,
-    CheckSpec,
-    OutlierSpec,
-    PoolSpec,
-    RetrySpec,
-    ServerTls,
-)
+from l7lb.model import Address, CheckSpec, PoolSpec, ServerTls
+from l7lb.model_failures import OutlierSpec, RetrySpec
 
 _TLS = ServerTls()
 _CHECK = CheckSpec()

@@ -11,7 +11,8 @@ from l7lb.config.fields import TEXT, WHOLE, Chosen, OneOrMany, Parsed, Period, S
 from l7lb.config.schema_keys import Regex, Token
 from l7lb.config.schema_mail import Network
 from l7lb.config.schema_pool import ShortRetry
-from l7lb.model import FixedReply, PathMatch, Place, RouteSpec
+from l7lb.model import PathMatch, Place, RouteSpec
+from l7lb.model_http import FixedReply
 
 _REPLY = FixedReply(200)
 _ROUTE = RouteSpec("", Place("", 1, 1))

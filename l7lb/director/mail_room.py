@@ -12,12 +12,14 @@ import socket
 from dataclasses import dataclass
 
 from l7lb.accounts import Directory
-from l7lb.director.paths import state_directory
+from l7lb.director import incarnation
+from l7lb.director.paths import state_directory, state_path
 from l7lb.director.store import engine_of
 from l7lb.directory.opened import open_directory
 from l7lb.mail.login.plug import LoginPlug
 from l7lb.mail.login.words import IMAP, POP3
 from l7lb.mail.office import Office, OfficeSpec
+from l7lb.mail.roll import Member
 from l7lb.mail.smtp.plug import SmtpPlug
 from l7lb.mail.spool.spool import Spool
 from l7lb.model import ClusterSpec
@@ -44,10 +46,11 @@ class Prepared:
 class MailRoom:
     """`prepare`, then let the engine apply the file, then `take`."""
 
-    def __init__(self, engine: Engine, plugs: dict[str, Plug], secret: bytes) -> None:
+    def __init__(self, engine: Engine, plugs: dict[str, Plug], secret: bytes, slot: int) -> None:
         self._engine = engine
         self._plugs = plugs
         self._secret = secret
+        self._slot = slot
         self._office: Office | None = None
         self._logins: list[LoginPlug] = []
         self._smtp: SmtpPlug | None = None
@@ -61,18 +64,27 @@ class MailRoom:
         if not spec.has_mail:
             return Prepared(spec, None, None)
         if self._office is None:
-            self._open()
+            self._open(spec)
         new_store = spec.store if spec.store != self._store else None
         store = None if new_store is None else engine_of(new_store)
         new_directory = spec.directory if spec.directory != self._directory else None
         directory = None if new_directory is None else open_directory(new_directory).directory
         return Prepared(spec, directory, store)
 
-    def _open(self) -> None:
-        engine = self._engine
-        holder = f"{socket.gethostname()}/{os.getpid()}"
+    def _open(self, spec: ClusterSpec) -> None:
+        engine, host = self._engine, socket.gethostname()
+        director = f"{host}:{state_path(spec.director)}"
         office = self._office = Office(
-            OfficeSpec(holder, self._secret, engine.pools, SystemClock(), engine.random)
+            OfficeSpec(
+                holder=f"{host}/{os.getpid()}",
+                secret=self._secret,
+                pools=engine.pools,
+                clock=SystemClock(),
+                random=engine.random,
+                member=Member(director, incarnation.own()),
+                seat=f"{director}#{self._slot}",
+                is_alive=incarnation.is_alive,
+            )
         )
         self._logins = [LoginPlug(dialect, office) for dialect in (IMAP, POP3)]
         self._plugs.update({plug.dialect.name: plug for plug in self._logins})

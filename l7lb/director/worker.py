@@ -113,7 +113,7 @@ class Worker:
         plugs: dict[str, Plug] = {}
         env = EngineEnvironment(counters, self._report, setup.secret, setup.workers, plugs)
         self._engine = Engine(self._loop, env)
-        self._mail = MailRoom(self._engine, plugs, setup.secret)
+        self._mail = MailRoom(self._engine, plugs, setup.secret, setup.slot)
         try:
             self._put_in_place(self._engine, self._mail, setup.spec, setup.indices)
         except (ValueError, OSError, L7lbError) as error:

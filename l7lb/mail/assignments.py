@@ -127,18 +127,26 @@ class Assignments:
     """
 
     def __init__(
-        self, on_change: Callable[[Key, Assignment], None], on_moving: Callable[[str], None]
+        self,
+        on_change: Callable[[Key, Assignment], None],
+        on_mark: Callable[[str, int | None], None],
     ) -> None:
+        """`on_mark`: an account moves, by the mark of this revision; None: no more."""
         self._on_change = on_change
-        self._on_moving = on_moving
+        self._on_mark = on_mark
         self._known: dict[Key, tuple[Assignment, int]] = {}
-        self._moving: set[str] = set()
+        self._moving: dict[str, int] = {}
+        """Accounts, and the revisions of their marks."""
         self._migrated: dict[str, Record] = {}
         """What is remembered of the directory may still name the server before."""
         self._moved = asyncio.Event()
         """Set anew whenever a mark has gone."""
         self._store: Store | None = None
+        self._heard = asyncio.Event()
+        """The store has said once what there is."""
         self.is_blind = True
+        self.turns = 0
+        """How many accounts have moved since the start."""
 
     def __len__(self) -> int:
         return len(self._known)
@@ -147,7 +155,21 @@ class Assignments:
         found = self._known.get(key)
         return None if found is None else found[0]
 
+    def has_left(self, account: str, server: str, turn: int) -> bool:
+        """Does its mail leave this server, or has it left it since `turns` was this?"""
+        if account in self._moving:
+            return True
+        record = self._migrated.get(account) if turn != self.turns else None
+        return record is not None and record.home(server) != server
+
     # ------------------------------------------------------------------ asking
+
+    async def first_word(self, limit_s: float) -> None:
+        """Wait for what the store says at the start of this process, but not longer than this."""
+        if not self._heard.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit_s):
+                    await self._heard.wait()
 
     async def of(self, account: str, pool: Servers, home: str | None) -> Assignment | None:
         """The account's record in this pool, new if need be. Its server may be away; None: there
@@ -177,8 +199,11 @@ class Assignments:
         """As `of`, once the account does not move. None, too, when it does after `limit_s`."""
         key, end_s = (pool.name, account), time.monotonic() + limit_s
         while await self.settle_moves(key, max(end_s - time.monotonic(), 0.0)):
+            turn = self.turns
             found = await self.of(account, pool, home)
-            if found is None or not self.moves(key):
+            if found is None:
+                return None
+            if not self.moves(key) and not self.has_left(account, found.server, turn):
                 return found
         return None
 
@@ -291,18 +316,18 @@ class Assignments:
         there = {item.key for item in items}
         for gone in [key for key in self._known if store_key(*key) not in there]:
             self._forget(gone)
-        self._moving = {name.removeprefix(MOVING) for name in there if name.startswith(MOVING)}
+        for account in [each for each in self._moving if MOVING + each not in there]:
+            self._unmark(account)
         self._migrated.clear()
-        self._wake()
         for item in items:
             self._take(item)
+        self._heard.set()
 
     def _changed(self, event: Changed) -> None:
         if event.item is not None:
             self._take(event.item)
         elif event.key.startswith(MOVING):
-            self._moving.discard(event.key.removeprefix(MOVING))
-            self._wake()
+            self._unmark(event.key.removeprefix(MOVING))
         else:
             self._migrated.pop(event.key.removeprefix(RECORDS), None)
             self._forget(_key(event.key))
@@ -310,8 +335,8 @@ class Assignments:
     def _take(self, item: Item) -> None:
         if item.key.startswith(MOVING):
             account = item.key.removeprefix(MOVING)
-            self._moving.add(account)
-            self._on_moving(account)
+            self._moving[account] = item.revision
+            self._on_mark(account, item.revision)
             return
         if item.key.startswith(RECORDS):
             self._learn(item)
@@ -330,7 +355,10 @@ class Assignments:
         if key is not None:
             self._known.pop(key, None)
 
-    def _wake(self) -> None:
+    def _unmark(self, account: str) -> None:
+        self._moving.pop(account, None)
+        self.turns += 1
+        self._on_mark(account, None)
         self._moved.set()
         self._moved = asyncio.Event()
 

@@ -29,6 +29,9 @@ class Live(Protocol):
     def is_locked(self) -> bool:
         """Does it hang on a lock?"""
 
+    def moved_bytes(self) -> int:
+        """Relayed since this was last asked, both ways."""
+
     def end(self, reason: str) -> None:
         """Let the client go now; `leave` follows."""
 
@@ -84,10 +87,9 @@ class Sessions:
         """They come again with the next `lasting`."""
         self._young.update(lasting)
 
-    def moving(self, account: str) -> None:
-        """Its sessions end, in all pools."""
-        for key in [each for each in self._by_key if each[1] == account]:
-            self.end_all("the account moves", self.of(key))
+    def of_account(self, account: str) -> list[Live]:
+        """In all pools. It looks at every account: not for every session."""
+        return [each for key, live in self._by_key.items() if key[1] == account for each in live]
 
     def assigned(self, key: Key, assignment: Assignment) -> None:
         """The account's record is this now: sessions that stand against it end."""

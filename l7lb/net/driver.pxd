@@ -51,6 +51,8 @@ cdef class Driver(Flow):
     cpdef answered(self, int status, Facts answer)
     @cython.locals(slot=Slot, stream=Stream, idle=IdleConnections)
     cpdef release(self, int outcome, bint reusable)
+    @cython.locals(stream=Stream)
+    cpdef bint part(self, ended) except -1
     cdef double _idle_s(self)
     cdef _give_slot(self, outcome)
     cdef _drop_server(self)

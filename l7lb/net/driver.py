@@ -7,6 +7,7 @@ moves the bytes. It knows no protocol.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from l7lb.errors import NoServer
@@ -247,6 +248,18 @@ class Driver(Flow):
             if outcome == OUTCOME_TIMEOUT:
                 self._counters.count(slot.server.index, TIMEOUTS)
             slot.release(OUTCOMES[outcome])
+
+    def part(self, ended: Callable[[], None]) -> bool:
+        """Before `release`: end our side of the server's connection and let it go; `ended` is
+        called when the server has ended its own. False: there is nothing to wait for."""
+        self._stop_relays()
+        stream = self.server
+        if stream is None or stream.closed or stream.at_eof:
+            return False
+        self.server = None
+        self._let_client_go()
+        self.host.part(stream, ended)
+        return True
 
     def _idle_s(self) -> float:
         return self._plan.server_idle_s if self._plan is not None else 0.0

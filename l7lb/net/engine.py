@@ -24,10 +24,12 @@ from l7lb.net.dial import IdleConnections
 from l7lb.net.host import Booked, Connection, Dialer
 from l7lb.net.listener import ACCEPT_BATCH, Listener
 from l7lb.net.mirror import Mirror
+from l7lb.net.parting import PARTING_S, Parting
 from l7lb.net.plug import HTTP, Plug
 from l7lb.net.poller import Poller
 from l7lb.net.relay import PipePool
 from l7lb.net.service import Service
+from l7lb.net.stream import ByteStream
 from l7lb.net.upstream import Upstream
 from l7lb.pool.cells import CONNECT_FAILURES, CONNECTS
 from l7lb.pool.environment import PoolEnvironment
@@ -85,6 +87,7 @@ class Engine:
         self._pool_of: dict[Server, Pool] = {}
         self._logs: dict[str, AccessLog] = {}
         self._mirror = Mirror(self)
+        self._partings: set[Parting] = set()
         self._ticks = 0
         self._request_ids = RequestIds(os.urandom(6).hex().encode())
         self._timer = loop.call_later(TICK_S, self._tick)
@@ -232,6 +235,15 @@ class Engine:
     def mirror(self, pool: Pool, head: bytes, body: bytes) -> None:
         self._mirror.send(pool, head, body)
 
+    def part(self, stream: ByteStream, ended: Callable[[], None]) -> None:
+        """Keep a server connection until the server has ended it too, then say so."""
+
+        def over(parting: Parting) -> None:
+            self._partings.discard(parting)
+            ended()
+
+        self._partings.add(Parting(stream, self.now() + PARTING_S, over))
+
     def opened(self, connection: Connection) -> None:
         number = self.drivers[connection] = connection.service.number
         self.counters.opened(number)
@@ -266,6 +278,8 @@ class Engine:
         if self._ticks % SWEEP_EVERY == 0:
             for driver in list(self.drivers):
                 driver.tick(now)
+            for parting in list(self._partings):
+                parting.tick(now)
             for idle in self._idle.values():
                 idle.sweep(now)
             self._mirror.sweep(now)
@@ -296,6 +310,8 @@ class Engine:
         for driver in list(self.drivers):
             driver.abort()
         self._mirror.close()
+        for parting in self._partings:
+            parting.close()
         for idle in self._idle.values():
             idle.close()
         for access_log in self._logs.values():

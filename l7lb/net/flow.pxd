@@ -39,6 +39,7 @@ cdef class Flow(Wire):
     cpdef hold(self, bint on)
     cpdef phase(self, int phase)
     cpdef double since_asked_s(self)
+    cpdef long long moved(self) except -1
     @cython.locals(session=Session)
     cpdef stream_data(self, Stream stream, bytes data)
     @cython.locals(left=cython.longlong, target=int, session=Session)

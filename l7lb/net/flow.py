@@ -105,6 +105,10 @@ class Flow(Wire):
         """Since relayed bytes of the client last came; very long: none ever did."""
         return self._poller.now_s - self._asked_s
 
+    def moved(self) -> int:
+        """Bytes of the exchange that is under way, both ways."""
+        return self._bytes_in + self._bytes_out
+
     # ------------------------------------------------------------------ streams
 
     def stream_data(self, stream: ByteStream, data: bytes) -> None:

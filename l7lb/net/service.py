@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import blake2b
 
-from l7lb.model import HeaderEdits, RetrySpec, RouteSpec, ServiceSpec, Timeouts
+from l7lb.model import RouteSpec, ServiceSpec, Timeouts
+from l7lb.model_failures import RetrySpec
+from l7lb.model_http import HeaderEdits
 from l7lb.net.access_log import AccessLog
 from l7lb.net.plug import HTTP, Plug
 from l7lb.pool.pool import Pool

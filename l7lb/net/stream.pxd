@@ -35,6 +35,7 @@ cdef class Stream(Pollable):
     cpdef pause(self, int reason)
     cpdef resume(self, int reason)
     cpdef ready(self, int events)
+    @cython.locals(pump=Pump)
     cdef _readable(self, int events)
     @cython.locals(data=bytes)
     cpdef _read(self)
@@ -47,12 +48,14 @@ cdef class Stream(Pollable):
     cdef _send(self, bytes data, bint more)
     cpdef long long untaken(self) except -1
     cpdef want_writable(self, Pump pump)
+    @cython.locals(pump=Pump)
     cpdef _writable(self)
     cpdef _flush(self)
     cpdef write_eof(self)
     cpdef _shut(self)
     cdef bint _has_unread(self) except -1
     cpdef _lose_soon(self, error)
+    @cython.locals(pump=Pump)
     cpdef writing_failed(self, error)
     cpdef lose(self, error)
     cpdef close(self)

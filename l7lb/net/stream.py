@@ -144,8 +144,9 @@ class Stream(Pollable):
         if self.closed:
             return
         if self._paused == 0 and not self.at_eof:
-            if self.pump is not None:
-                self.pump.readable(self)
+            pump = self.pump  # it may end within its own call, and must outlive that
+            if pump is not None:
+                pump.readable(self)
             else:
                 self._read()
         elif events & BROKEN:
@@ -252,8 +253,10 @@ class Stream(Pollable):
             return
         if self._queue is not None:
             self._flush()
-        elif self.pump_out is not None:
-            self.pump_out.writable(self)
+            return
+        pump = self.pump_out
+        if pump is not None:
+            pump.writable(self)
 
     def _flush(self) -> None:
         queue = self._queue
@@ -303,8 +306,9 @@ class Stream(Pollable):
         has taken the whole request (RFC 9112 §9.5)."""
         self._finish = True
         while self._paused == 0 and not self.at_eof and not self.closed and not self.is_quiet():
-            if self.pump is not None:
-                self.pump.readable(self)
+            pump = self.pump
+            if pump is not None:
+                pump.readable(self)
             else:
                 self._read()
         self.lose(error)

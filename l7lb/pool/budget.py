@@ -5,7 +5,7 @@ So a failing pool is not hit with a multiple of its load. Time comes in by `tick
 
 from __future__ import annotations
 
-from l7lb.model import RetrySpec
+from l7lb.model_failures import RetrySpec
 
 WINDOW_S = 10
 

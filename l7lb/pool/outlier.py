@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from l7lb.model import OutlierSpec
+from l7lb.model_failures import OutlierSpec
 
 MINIMUM_SAMPLES = 10
 """Fewer answers than this in a round say nothing of a server's latency."""

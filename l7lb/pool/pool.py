@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from l7lb.errors import NoServer
-from l7lb.model import PersistenceKind, PoolSpec, RetrySpec
+from l7lb.model import PersistenceKind, PoolSpec
+from l7lb.model_failures import RetrySpec
 from l7lb.persistence.key import extractor
 from l7lb.persistence.learned import short
 from l7lb.pool import outlier, report

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from l7lb.model import HeaderEdits
+from l7lb.model_http import HeaderEdits
 
 KEPT = {
     b"connection": "belongs to one connection",

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -15,17 +16,23 @@ from l7lb.cli.migrate import told
 from l7lb.cli.migrating import store_of
 from l7lb.cli.rebalance import table, weights_of
 from l7lb.errors import MigrationRefused
+from l7lb.mail import roll
 from l7lb.mail.assignments import Assignment, decode, store_key
-from l7lb.mail.migration.rebalance import Move
+from l7lb.mail.migration import placing
+from l7lb.mail.migration.migration import Migration
+from l7lb.mail.migration.orders import Order
+from l7lb.mail.migration.rebalance import Move, Resident
 from l7lb.mail.migration.record import Record, Sum
+from l7lb.mail.roll import Member
 from l7lb.model import ClusterSpec, DirectorSpec, ServiceSpec
 from l7lb.model_store import EtcdStore, LockdStore
 from l7lb_storage import Store
 from l7lb_storage.lockd.client import LockdEngine
 from l7lb_storage.lockd.link import LockdAddress
 from support.lockd_process import LockdProcess
-from support.mail_places import ALICE, MailCluster, held
+from support.mail_places import ALICE, Held, MailCluster, held
 
+CAROL = "carol@example.org"
 RULES = """\
 pools: {{mail: {{servers: [{{name: m1, address: "10.0.0.1:143"}}, \
 {{name: m2, address: "10.0.0.2:143"}}]}}}}
@@ -128,8 +135,8 @@ def test_rebalance_proposes_and_does(run: Run, cluster: MailCluster) -> None:
     code, out, err = run("rebalance")
     assert (code, err) == (0, "")
     head, row = out.splitlines()
-    assert head.split() == ["ACCOUNT", "FROM", "TO", "BYTES"]
-    account, source, target, _ = row.split()
+    assert head.split()[:5] == ["ACCOUNT", "FROM", "TO", "BYTES", "TRAFFIC/d"]
+    account, source, target, *_ = row.split()
     assert (source, target) == ("m1", "m2")
     assert held(cluster.maildir("m2", account)) == []
     code, out, err = run("rebalance", "--apply", "--limit", "5", "--rate", "100MiB")
@@ -167,5 +174,103 @@ def test_without_a_store_it_is_that_of_the_director_of_this_host() -> None:
 def test_what_is_told_is_safe_on_a_terminal() -> None:
     record = Record("a\x1b@b", "m1", "m2", 1.0, sum=Sum(1, 2, "ab"))
     assert told(record) == "a?@b: m1 → m2, 1 messages, 2 bytes"
-    assert table([Move("a\x1b@b", "m1", "m2", 2_000_000)])[1].split() == ["a?@b", "m1", "m2", "2M"]
+    [_, row] = table([Move(Resident("a\x1b@b", "m1", 2_000_000, 30_000_000, 7.0, 0.2), "m2")])
+    assert row.split() == ["a?@b", "m1", "m2", "2M", "30M", "7", "0"]
     assert migrating.printable("\x1b") == "?"
+
+
+def three_on_m1(cluster: MailCluster) -> dict[str, Held]:
+    text = cluster.users.read_text().replace("server: m2", "server: m1")
+    secret = '    password: "{SSHA}WSqMEG+bYdz+TVwXxWCbStAQWfVmjyae"\n'
+    cluster.users.write_text(text + "    server: m1\n  dora@example.org:\n" + secret)
+    return {name: cluster.fill("m1", name) for name in (ALICE, "bob@example.org", CAROL)}
+
+
+def test_one_that_cannot_move_stops_nobody(run: Run, cluster: MailCluster) -> None:
+    """It is told at the end, and the next run does what is left."""
+    mail = three_on_m1(cluster)
+    for name in mail:
+        cluster.fill("m2", name)
+    code, out, err = run("rebalance", "--pool", "mail")
+    assert (code, err) == (0, "")
+    planned = [line.split()[0] for line in out.splitlines()[1:]]
+    assert planned
+    code, out, err = run("rebalance", "--apply")
+    assert code == 1
+    *told_of, last = err.splitlines()
+    assert [line.split()[2].rstrip(":") for line in told_of] == planned
+    assert all("there is mail in" in line for line in told_of)
+    assert last == "l7lb rebalance: the same command goes on with what is left"
+    for name in mail:
+        rmtree(cluster.home("m2", name))
+    code, out, err = run("rebalance", "--apply")
+    assert (code, err) == (0, "")
+    for name in planned:
+        assert held(cluster.maildir("m2", name)) == mail[name]
+
+
+def test_what_was_begun_is_finished_first(
+    run: Run, cluster: MailCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail = three_on_m1(cluster)
+    with monkeypatch.context() as patch:
+
+        def fails(*words: object) -> None:
+            raise OSError("no space left")
+
+        patch.setattr(placing, "install", fails)
+        code, _, err = run("migrate", CAROL, "--to", "m2")
+        assert (code, err) == (1, "l7lb migrate: no space left\n")
+    code, out, err = run("rebalance")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == f"{CAROL}: m1 → m2 was begun, and is switching"
+    assert CAROL not in out.partition("\n")[2]
+    code, out, err = run("rebalance", "--apply", "--limit", "0")
+    assert (code, err) == (0, "")
+    assert held(cluster.maildir("m2", CAROL)) == mail[CAROL]
+
+
+def test_without_a_store_the_others_are_not_tried(
+    run: Run, cluster: MailCluster, lockd: LockdProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_on_m1(cluster)
+    migrate = Migration.run
+
+    async def cut(migration: Migration, order: Order) -> Record:
+        assert lockd.process is not None
+        lockd.process.kill()
+        return await migrate(migration, order)
+
+    monkeypatch.setattr(Migration, "run", cut)
+    code, out, err = run("rebalance", "--pool", "mail", "--apply")
+    assert code == 1
+    assert out.splitlines()[0].startswith("ACCOUNT")
+    assert not any("→" in line for line in out.splitlines())
+    assert err.count("\n") == out.count("\n")
+
+
+def test_who_cannot_be_measured_is_told(run: Run, cluster: MailCluster) -> None:
+    three_on_m1(cluster)
+    (cluster.maildir("m1") / "cur" / "link").symlink_to("/nonexistent")
+    code, out, err = run("rebalance")
+    assert code == 1
+    assert err.startswith(f"l7lb rebalance: {ALICE}: not measured: ")
+    assert ALICE not in out
+
+
+def test_who_has_not_answered_is_named_and_can_be_ignored(
+    run: Run, cluster: MailCluster, lockd: LockdProcess
+) -> None:
+    cluster.fill("m1")
+
+    async def enrol() -> None:
+        engine = LockdEngine(LockdAddress(lockd.socket))
+        await engine.open()
+        await roll.enrol(Store(engine), Member("d1:/state", "1.2.3"), lambda process: True)
+        await engine.close()
+
+    asyncio.run(enrol())
+    code, _, err = run("migrate", ALICE, "--to", "m2", "--wait", "200ms")
+    assert code == 1
+    assert "d1:/state has not answered" in err
+    assert run("migrate", ALICE, "--resume", "--ignore", "d2", "--ignore", "d1")[0] == 0

@@ -15,16 +15,15 @@ from l7lb.model import (
     CheckSpec,
     KeyKind,
     KeySpec,
-    OutlierSpec,
     PersistenceKind,
     PersistenceSpec,
     PoolSpec,
-    RetrySpec,
     SchedulerKind,
     SchedulerSpec,
     ServerSpec,
     ServerTls,
 )
+from l7lb.model_failures import OutlierSpec, RetrySpec
 
 SERVER = ServerSpec("a", Address("10.0.0.1", 80))
 POOL = PoolSpec("web", (SERVER,))

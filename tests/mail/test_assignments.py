@@ -48,9 +48,10 @@ class Servers:
 class Director:
     def __init__(self) -> None:
         self.told: list[tuple[Key, Assignment]] = []
-        self.moving: list[str] = []
+        self.marks: list[tuple[str, bool]] = []
         self.assignments = Assignments(
-            lambda key, found: self.told.append((key, found)), self.moving.append
+            lambda key, found: self.told.append((key, found)),
+            lambda account, revision: self.marks.append((account, revision is not None)),
         )
 
     async def server(self, pool: Servers, home: str | None = None) -> str | None:
@@ -206,12 +207,16 @@ async def test_a_migration_holds_logins_until_its_mark_goes() -> None:
         await engine.open()
         store = Store(engine)
         await store.put(MOVING + ALICE, b"{}")
-        await one.hears(lambda: one.moving == [ALICE])
+        await one.hears(lambda: one.marks == [(ALICE, True)])
+        assert one.assignments.has_left(ALICE, "m1", 0)
         waiting = asyncio.create_task(one.assignments.settle_moves(KEY, 60.0))
         await asyncio.sleep(0)
         assert not waiting.done()
         await store.delete(MOVING + ALICE)
         assert await waiting
+        assert one.marks == [(ALICE, True), (ALICE, False)]
+        assert one.assignments.turns == 1
+        assert not one.assignments.has_left(ALICE, "m1", 0)
         await engine.close()
 
 
@@ -230,6 +235,10 @@ async def test_an_old_word_of_the_directory_leads_to_the_new_server() -> None:
         await other.put(RECORDS + ALICE, switched.encoded())
         await one.hears(lambda: one.assignments._migrated[ALICE] == switched)
         assert await one.server(pool, home="m1") == "m2"
+        turns = one.assignments.turns
+        assert one.assignments.has_left(ALICE, "m1", turns - 1)
+        assert not one.assignments.has_left(ALICE, "m1", turns)
+        assert not one.assignments.has_left(ALICE, "m2", turns - 1)
         assert await one.server(pool, home="m2") == "m2"
         assert await one.server(pool, home="m3") == "m3"
         await other.delete(RECORDS + ALICE)

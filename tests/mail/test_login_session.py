@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,6 +14,9 @@ import pytest
 
 from l7lb.accounts import Directory
 from l7lb.errors import DirectoryAway
+from l7lb.mail import roll
+from l7lb.mail.assignments import MOVING
+from l7lb.mail.roll import Word
 from l7lb.model import Address, Health, ServerSpec, Timeouts
 from l7lb.model_mail import LoginOptions, PenaltySpec, ServerLoginSpec
 from l7lb.pool.server import Admin, ServerUpdate
@@ -341,3 +346,103 @@ async def test_a_fault_of_ours_ends_the_session(caplog: pytest.LogCaptureFixture
                 talk.writer.write(LOGIN)
                 assert await talk.ended()
     assert "nobody thought of this" in caplog.text
+
+
+class Slow(ImapScript):
+    """A server that is still at work for a client who has gone, until `done` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done = asyncio.Event()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(self.greeting)
+        while line := await reader.readline():
+            writer.write(self._answer(line))
+        await self.done.wait()
+        writer.close()
+
+
+async def said(rig: MailRig) -> Word | None:
+    assert rig.office.store is not None
+    return (await roll.words(rig.office.store, ALICE)).get(str(rig.office.spec.member))
+
+
+async def says(rig: MailRig, word: Word | None) -> None:
+    async with asyncio.timeout(20):
+        while await said(rig) != word:
+            await asyncio.sleep(0.005)
+
+
+async def mark(rig: MailRig) -> int:
+    assert rig.office.store is not None
+    return await rig.office.store.put(MOVING + ALICE, b"{}")
+
+
+async def test_a_session_of_an_account_that_moves_counts_until_its_server_has_ended() -> None:
+    async with Slow() as server, rig_of(server) as rig:
+        assert await roll.members(rig.office.store) == [rig.office.spec.member]
+        async with talking(rig) as talk:
+            assert await talk.says(LOGIN) == b"a OK in\r\n"
+            number = await mark(rig)
+            assert await talk.ended()
+            await says(rig, Word(number, sessions=1))
+        server.done.set()
+        await says(rig, Word(number))
+        async with talking(rig) as talk:
+            talk.writer.write(LOGIN)
+            await rig.until(lambda: rig.office.assignments._moving)
+            await rig.office.store.delete(MOVING + ALICE)
+            assert await talk.line() == b"a OK in\r\n"
+            await says(rig, None)
+
+
+async def test_a_client_that_broke_off_leaves_a_server_at_work() -> None:
+    async with Slow() as server, rig_of(server) as rig:
+        async with talking(rig) as talk:
+            assert await talk.says(LOGIN) == b"a OK in\r\n"
+            sock = talk.writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            talk.writer.close()
+            await rig.until(lambda: not rig.engine.drivers)
+        number = await mark(rig)
+        await says(rig, Word(number, sessions=1))
+        server.done.set()
+        await says(rig, Word(number))
+
+
+async def test_a_mark_that_comes_while_a_server_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody would find the session that begins then: it waits for the move instead."""
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async with ImapScript() as server, rig_of(server) as rig, talking(rig) as talk:
+        of = rig.office.assignments.of
+
+        async def slow(*words: object) -> object:
+            asked.set()
+            await go_on.wait()
+            return await of(*words)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(rig.office.assignments, "of", slow)
+        talk.writer.write(LOGIN)
+        await asyncio.wait_for(asked.wait(), 20)
+        number = await mark(rig)
+        await says(rig, Word(number))
+        go_on.set()
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+        assert (server.logins, len(rig.office.sessions)) == ([], 0)
+        await rig.office.store.delete(MOVING + ALICE)
+        assert await talk.line() == b"a OK in\r\n"
+
+
+async def test_what_a_session_moves_is_counted() -> None:
+    async with ImapScript() as server, rig_of(server) as rig:
+        async with talking(rig) as talk:
+            assert await talk.says(LOGIN) == b"a OK in\r\n"
+            assert await talk.says(b"x" * 500 + b"\r\n") == b"* " + b"x" * 500 + b"\r\n"
+        uses = rig.office.usage._sketch.uses(rig.office.wall_s())
+        assert uses[ALICE].sessions == pytest.approx(1.0, rel=1e-3)
+        assert 1000 < uses[ALICE].bytes < 1500

@@ -20,6 +20,9 @@ class One:
         self._sessions = sessions
         sessions.enter(self)
 
+    def moved_bytes(self) -> int:
+        return 0
+
     def end(self, reason: str) -> None:
         self.ended = reason
         self._sessions.leave(self)
@@ -64,13 +67,15 @@ def test_a_guess_that_was_right_becomes_the_record() -> None:
     assert guessed.ended == "kicked"
 
 
-def test_an_account_that_moves_has_no_sessions() -> None:
+def test_an_account_is_found_in_every_pool() -> None:
     sessions = Sessions(ManualClock())
     one = One(sessions, Assignment("m1"))
-    sessions.moving("bob")
-    assert one.ended == ""
-    sessions.moving("alice")
-    assert one.ended == "the account moves"
+    other = One(sessions, Assignment("m1"))
+    sessions.leave(other)
+    other.key = ("fast", KEY[1])
+    sessions.enter(other)
+    assert sessions.of_account(KEY[1]) == [one, other]
+    assert sessions.of_account("bob") == []
 
 
 class Fixed(One):

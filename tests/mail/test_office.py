@@ -6,14 +6,17 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
 from l7lb.errors import DirectoryAway
-from l7lb.mail.assignments import Assignment
+from l7lb.mail import roll
+from l7lb.mail.assignments import MOVING, UNKNOWN, Assignment
 from l7lb.mail.office import Office, OfficeSpec
+from l7lb.mail.smtp.office import Box
 from l7lb.ports import SystemClock
-from l7lb_storage import MemoryEngine, NotGranted, StorageError, World
+from l7lb_storage import MemoryEngine, NotGranted, StorageError, Store, Unavailable, World
 
 KEY = ("mail", "alice@example.org")
 
@@ -36,6 +39,77 @@ async def office() -> AsyncIterator[Office]:
     await made.close()
 
 
+async def test_a_worker_is_on_the_roll_while_it_serves(office: Office) -> None:
+    world = World()
+    engine = MemoryEngine(world)
+    await engine.open()
+    store = Store(engine)
+    office.set_store(MemoryEngine(world))
+    await hears(lambda: office.store)
+    assert await roll.members(store) == [office.spec.member]
+    await office.close()
+    assert await roll.members(store) == []
+    await engine.close()
+
+
+class Silent(MemoryEngine):
+    """A store that cannot be reached."""
+
+    async def open(self) -> None:
+        raise Unavailable("nobody there")
+
+
+class Pool:
+    name = "mail"
+
+    def keeps(self, name: str) -> bool:
+        return True
+
+    def propose(self, account: bytes) -> str | None:
+        return "m1"
+
+
+async def test_a_new_worker_waits_for_the_first_word_and_not_for_ever(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account may move just then; a store that is away stops nobody for long."""
+    pool: Any = Pool()
+    first = asyncio.create_task(office.place("alice", pool, None, 20.0))
+    assert (await first) is not None  # there is no store to wait for
+    office.set_store(Silent(World()))
+    office._word_due_s = office.spec.clock.now() + 20.0
+    waiting = asyncio.create_task(office.place("alice", pool, None, 20.0))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    office.set_store(MemoryEngine(World()))
+    found = await waiting
+    assert found is not None
+    assert found.kicks == 0  # from the store
+    monkeypatch.setattr("l7lb.mail.office.FIRST_WORD_S", 0.01)
+    other = office_of("other")
+    other.set_store(Silent(World()))
+    guess = await other.place("alice", pool, None, 20.0)
+    assert guess is not None
+    assert guess.kicks == UNKNOWN
+    await other.close()
+
+
+async def test_a_message_for_an_account_that_moves_is_not_begun(office: Office) -> None:
+    world = World()
+    office.set_store(MemoryEngine(world))
+    await hears(lambda: office.store)
+    assert office.store is not None
+    boxes = {Box("alice", "m1"), Box("bob", "m1")}
+    over = office.deliver_to(boxes)
+    assert over is not None
+    await office.store.put(MOVING + "bob", b"{}")
+    await hears(lambda: office.deliver_to(boxes) is None)
+    over()
+    await office.store.delete(MOVING + "bob")
+    await hears(lambda: office.deliver_to(boxes) is not None)
+
+
 class Guest:
     """A session."""
 
@@ -48,6 +122,9 @@ class Guest:
         self.ended = ""
         self._office = office
         office.sessions.enter(self)
+
+    def moved_bytes(self) -> int:
+        return 0
 
     def end(self, reason: str) -> None:
         self.ended = reason

@@ -43,6 +43,36 @@ async def test_recipients_on_two_servers_get_it_once_each(tmp_path: Path) -> Non
         assert rig.spool.used_bytes == 0
 
 
+async def test_a_message_for_an_account_that_moves_comes_again(tmp_path: Path) -> None:
+    """All of it: the sender hears so before it sends it."""
+    server = MailServer()
+    async with MailRig([server], USERS, tmp_path) as rig:
+        async with await rig.client() as client:
+            await client.codes(*ENVELOPE, *TO_ALL[:2])
+            rig.office.moving = {BOB}
+            (answer,) = await client.say("DATA")
+            assert answer.startswith("451 4.2.0 ")
+        rig.office.moving = set()
+        assert (await send(rig, *TO_ALL[:2]))[:3] == "250"
+        assert server.inboxes == {ALICE: 1, BOB: 1}
+        assert rig.office.open == []
+        size = len(server.messages[0].data)
+        assert sorted(rig.office.delivered_bytes) == [(ALICE, size), (BOB, size)]
+
+
+async def test_of_several_servers_only_the_moving_account_waits(tmp_path: Path) -> None:
+    servers = [MailServer(), MailServer()]
+    async with MailRig(servers, USERS, tmp_path, smtp=OPTIONS) as rig:
+        rig.office.moving = {CAROL}
+        assert (await send(rig, *TO_ALL))[:3] == "250"
+        assert [server.inboxes for server in servers] == [{ALICE: 1, BOB: 1}, {}]
+        assert len(files(tmp_path)) == 1
+        rig.office.moving = set()
+        await rig.until(lambda: not files(tmp_path))
+        assert [server.inboxes for server in servers] == [{ALICE: 1, BOB: 1}, {CAROL: 1}]
+        assert rig.office.open == []
+
+
 async def test_it_is_on_disk_before_any_server_has_it_whole(tmp_path: Path) -> None:
     seen: list[int] = []
 

@@ -12,7 +12,9 @@ from l7lb.mail.smtp.carriers import Sending
 from l7lb.mail.smtp.desk import Desk, host_name, is_within, server_settings
 from l7lb.mail.smtp.office import SmtpOffice
 from l7lb.mail.smtp.recipients import NO_ROUTE, NO_SERVER, UNKNOWN, Client, Finder, Refused, Target
-from l7lb.model import FixedReply, MatchSpec, RetrySpec
+from l7lb.model import MatchSpec
+from l7lb.model_failures import RetrySpec
+from l7lb.model_http import FixedReply
 from l7lb.model_mail import Auth, LoginOptions, SmtpOptions
 from l7lb.net.service import Service
 from l7lb_protocols.smtp.address import Address

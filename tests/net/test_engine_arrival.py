@@ -12,7 +12,6 @@ import trustme
 
 from l7lb.model import (
     Address,
-    FixedReply,
     ListenSpec,
     ListenTls,
     MatchSpec,
@@ -20,7 +19,7 @@ from l7lb.model import (
     PersistenceSpec,
     Timeouts,
 )
-from l7lb.model_http import HttpOptions
+from l7lb.model_http import FixedReply, HttpOptions
 from l7lb.pool.cells import CONNECTS, REFUSED
 from l7lb_protocols.proxy_protocol import build_binary, build_text
 from support.peers import Origin, Peer, within

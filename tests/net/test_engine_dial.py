@@ -10,14 +10,13 @@ from l7lb.model import (
     Health,
     KeyKind,
     KeySpec,
-    OutlierSpec,
     PersistenceKind,
     PersistenceSpec,
-    RetrySpec,
     SchedulerKind,
     SchedulerSpec,
     Timeouts,
 )
+from l7lb.model_failures import OutlierSpec, RetrySpec
 from l7lb.pool.cells import CONNECT_FAILURES, CONNECTS
 from l7lb.pool.server import ServerUpdate
 from support.peers import Origin, Peer, ok, within

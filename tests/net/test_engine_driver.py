@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from l7lb.model import FixedReply, ServiceSpec, Timeouts
-from l7lb.model_http import HttpLimits, HttpOptions
+from l7lb.model import ServiceSpec, Timeouts
+from l7lb.model_http import FixedReply, HttpLimits, HttpOptions
 from l7lb.net.flow import HIGH_WATER
 from l7lb.pool.cells import CONNECT_FAILURES, RESPONSES
 from support.peers import Origin, Peer, ok, within

@@ -8,15 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from l7lb.model import (
-    AccessLog,
-    ClusterSpec,
-    FixedReply,
-    LogFormat,
-    MatchSpec,
-    PathKind,
-    PathMatch,
-)
+from l7lb.model import AccessLog, ClusterSpec, LogFormat, MatchSpec, PathKind, PathMatch
+from l7lb.model_http import FixedReply
 from l7lb.pool.cells import RESPONSES
 from l7lb.pool.indices import Indices
 from support.peers import Origin, Peer, ok, within

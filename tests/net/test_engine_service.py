@@ -6,15 +6,8 @@ import re
 
 import pytest
 
-from l7lb.model import (
-    FixedReply,
-    HeaderEdits,
-    MatchSpec,
-    PathKind,
-    PathMatch,
-    Redirect,
-)
-from l7lb.model_http import HttpLimits, HttpOptions
+from l7lb.model import MatchSpec, PathKind, PathMatch
+from l7lb.model_http import FixedReply, HeaderEdits, HttpLimits, HttpOptions, Redirect
 from l7lb.net.service import is_authority
 from support.peers import Message, Origin
 from support.rig import Rig, cluster, pool, route, service

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from l7lb.model import Address, ListenSpec, ListenTls, OutlierSpec, ServerTls, Timeouts
+from l7lb.model import Address, ListenSpec, ListenTls, ServerTls, Timeouts
+from l7lb.model_failures import OutlierSpec
 from l7lb.pool.cells import CONNECT_FAILURES
 from l7lb_protocols import proxy_protocol
 from support.peers import Origin, Peer, ok, within

@@ -1,6 +1,6 @@
 """The engine is all that its connections ask of it."""
 
-from l7lb.model import FixedReply
+from l7lb.model_http import FixedReply
 from l7lb.net.host import Host
 from support.rig import Rig, cluster, route, service
 

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from l7lb.model import FixedReply
+from l7lb.model_http import FixedReply
 from l7lb.net import listener as listener_module
 from support.rig import Rig, cluster, route, service
 

@@ -1,6 +1,6 @@
 """The retry budget."""
 
-from l7lb.model import RetrySpec
+from l7lb.model_failures import RetrySpec
 from l7lb.pool.budget import RetryBudget
 
 

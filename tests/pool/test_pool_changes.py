@@ -13,15 +13,14 @@ from l7lb.model import (
     Health,
     KeyKind,
     KeySpec,
-    OutlierSpec,
     PersistenceKind,
     PersistenceSpec,
     PoolSpec,
-    RetrySpec,
     SchedulerKind,
     SchedulerSpec,
     ServerSpec,
 )
+from l7lb.model_failures import OutlierSpec, RetrySpec
 from l7lb.pool.server import Admin
 from l7lb.pool.slot import Outcome
 from l7lb_protocols.facts import PlainFacts

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from l7lb.model import OutlierSpec
+from l7lb.model_failures import OutlierSpec
 from l7lb.pool.outlier import (
     MINIMUM_SAMPLES,
     OutlierRecord,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from l7lb.model import HeaderEdits
+from l7lb.model_http import HeaderEdits
 from l7lb.routing.edits import KEPT, apply, check
 
 FIELDS = [(b"Host", b"a"), (b"X-A", b"1"), (b"Cookie", b"c"), (b"x-a", b"2")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mailbox
 import time
 from pathlib import Path
+from typing import Any
 
 from l7lb.directory.opened import Opened, open_directory
 from l7lb.mail.migration.migration import Migration
@@ -34,10 +35,14 @@ class Steps:
 
     def __init__(self) -> None:
         self.steps: list[str] = []
+        self.names: list[str] = []
         self.bytes_moved = 0
 
     def step(self, record: Record) -> None:
         self.steps.append(record.step.value)
+
+    def awaited(self, names: list[str]) -> None:
+        self.names = names
 
     def total(self, count: int) -> None:
         """Not of interest."""
@@ -83,7 +88,7 @@ class MailCluster:
             now=lambda: self.now_s,
         )
 
-    def migration(self, turn_timeout_s: float = 20.0, **options: float) -> Migration:
+    def migration(self, turn_timeout_s: float = 20.0, **options: Any) -> Migration:
         return Migration(self.ports, self.storage, Options(**options), turn_timeout_s)
 
     async def assign(self, account: str, server: str) -> None:

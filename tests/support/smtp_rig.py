@@ -7,7 +7,7 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Self
 from l7lb.accounts import Account, Outcome, Verdict
 from l7lb.errors import DirectoryAway
 from l7lb.mail.smtp.learning import SmtpLearning
+from l7lb.mail.smtp.office import Box
 from l7lb.mail.smtp.plug import SmtpPlug
 from l7lb.mail.spool.spool import Spool
 from l7lb.model import (
@@ -212,11 +213,24 @@ class Office:
         self.tasks: set[asyncio.Task[None]] = set()
         self.faults: list[BaseException] = []
         self.offset_s = 0.0
+        self.moving: set[str] = set()
+        self.open: list[Collection[Box]] = []
+        self.delivered_bytes: list[tuple[str, int]] = []
 
-    async def server_for(self, account: Account, pool: Pool, facts: Facts) -> str | None:
+    async def box_of(self, account: Account, pool: Pool, facts: Facts) -> Box | None:
         if account.server and pool.keeps(account.server):
-            return account.server
-        return None if account.server else pool.propose(account.name.encode())
+            return Box(account.name, account.server)
+        server = None if account.server else pool.propose(account.name.encode())
+        return server and Box(account.name, server)
+
+    def deliver_to(self, boxes: Collection[Box]) -> Callable[[], None] | None:
+        if any(box.account in self.moving for box in boxes):
+            return None
+        self.open.append(boxes)
+        return lambda: self.open.remove(boxes)
+
+    def delivered(self, box: Box, size_bytes: int) -> None:
+        self.delivered_bytes.append((box.account, size_bytes))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -84,6 +84,10 @@ class Entry(Session):
         """Act on what the client's dialogue wants, in order."""
         raise NotImplementedError
 
+    def moved_bytes(self) -> int:
+        """Relayed since this was last asked, both ways."""
+        return 0
+
     def end(self, reason: str) -> None:
         """For the registry: this session must not go on."""
         raise NotImplementedError
@@ -159,14 +163,13 @@ class Entry(Session):
         if verdict is not None:
             return verdict
         assert self._pool is not None
-        key, assignments = (self._pool.name, identity.name), self.office.assignments
-        place = await self.office.attendance.enter(key, self.source, self.options.max_sessions)
+        key, office = (self._pool.name, identity.name), self.office
+        place = await office.attendance.enter(key, self.source, self.options.max_sessions)
         if place is None:
             return Verdict.LIMIT
         self._place = place
-        assignment = await assignments.at_rest(
-            identity.name, self._pool, identity.home, self.options.hold_s
-        )
+        wait_s = self.options.hold_s
+        assignment = await office.place(identity.name, self._pool, identity.home, wait_s)
         if assignment is None:
             return Verdict.UNAVAILABLE
         self._seat(key, assignment, identity)
@@ -233,6 +236,7 @@ class Entry(Session):
     def _give_back(self) -> None:
         """Its place among the sessions, and the lock."""
         self.office.sessions.leave(self)
+        self.office.closing.changed(self.key[1])
         place, self._place = self._place, UNCOUNTED
         self.office.attendance.leave(place)
         lock, self._lock = self._lock, None

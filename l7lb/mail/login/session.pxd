@@ -6,6 +6,7 @@ cdef class LoginSession(Entry):
     cdef ServerSide _server
     cdef tuple _words
     cdef int _ended
+    cdef long long _counted
 
     cpdef begin(self)
     cpdef secured(self, int side, bytes name)

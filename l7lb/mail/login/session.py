@@ -63,6 +63,7 @@ class LoginSession(Entry):
         self._server: ServerSide | None = None
         self._words: Words = ()
         self._ended = 0
+        self._counted = 0
 
     # ------------------------------------------------------------------ the client
 
@@ -194,6 +195,7 @@ class LoginSession(Entry):
     def _accept(self, login: LoggedIn) -> None:
         self._server = None
         self.status = LOGGED_IN
+        self.office.usage.session(self.key[1])
         self.driver.answered(LOGGED_IN, self._facts)
         assert self._client is not None
         self._heard(self._client.accept(login))
@@ -261,6 +263,13 @@ class LoginSession(Entry):
         self._task = None
         self._finish(OUTCOME_CANCELLED)
 
+    def moved_bytes(self) -> int:
+        """Relayed since this was last asked, both ways."""
+        if self.status != LOGGED_IN:
+            return 0
+        before, self._counted = self._counted, self.driver.moved()
+        return self._counted - before
+
     # ------------------------------------------------------------------ the end
 
     def end(self, reason: str) -> None:
@@ -289,9 +298,18 @@ class LoginSession(Entry):
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
+        if self.status == LOGGED_IN:
+            self.office.usage.moved(self.key[1], self.moved_bytes())
+            self._part()
         self._give_back()
         self._client = self._server = None
         self.driver.release(outcome, False)
         if self.status == LOGGED_IN:
             self.driver.log(self)
         self.driver.close(False)
+
+    def _part(self) -> None:
+        """The server may still be at work for us: until it has ended, the account is not free."""
+        parted = self.office.closing.parting(self.key[1])
+        if not self.driver.part(parted):
+            parted()

@@ -25,6 +25,8 @@ class Ledger:
         self._store = store
         self._account = account
         self._revision = revision
+        self.mark_revision = ABSENT
+        """Of the mark that was written last."""
         self.record = record
 
     @classmethod
@@ -35,14 +37,22 @@ class Ledger:
             return cls(store, account, ABSENT, None)
         return cls(store, account, item.revision, decoded(item.value))
 
-    async def write(self, record: Record | None, *edits: Put | Delete) -> None:
-        """The record and all edits, or nothing. Raises MigrationRefused: somebody else wrote."""
+    async def write(self, record: Record | None, *steps: Put | Delete | Check) -> None:
+        """The record and all edits, or nothing. Raises MigrationRefused: somebody else wrote, or
+        a check does not hold."""
         key = RECORDS + self._account
         change = Delete(key) if record is None else Put(key, record.encoded())
-        outcome = await self._store.transact((Check(key, self._revision),), (change, *edits))
+        checks = [each for each in steps if isinstance(each, Check)]
+        edits = [each for each in steps if not isinstance(each, Check)]
+        outcome = await self._store.transact(
+            (Check(key, self._revision), *checks), (change, *edits)
+        )
         if not outcome.done:
-            raise MigrationRefused(f"another migration of {self._account} goes on")
+            why = "another migration of it goes on, or its mark is lost"
+            raise MigrationRefused(f"{self._account}: {why}")
         self._revision = ABSENT if record is None else outcome.revision
+        if any(isinstance(each, Put) and each.key == MARKS + self._account for each in edits):
+            self.mark_revision = outcome.revision
         self.record = record
 
     async def expire(self) -> None:
@@ -55,8 +65,24 @@ class Ledger:
         return Put(MARKS + self._account, mark, lease)
 
     @property
+    def is_marked(self) -> Check:
+        """The mark that was written last stands: nobody was let in since."""
+        return Check(MARKS + self._account, self.mark_revision)
+
+    @property
     def unmarked(self) -> Delete:
         return Delete(MARKS + self._account)
+
+
+async def unfinished(store: Store) -> list[Record]:
+    """All migrations that were begun and are not done. Raises StorageError, MigrationRefused."""
+    found: list[Record] = []
+    after, more = "", True
+    while more:
+        page = await store.range(RECORDS, after=after, limit=PAGE)
+        found += [record for item in page.items if (record := decoded(item.value)).is_open]
+        after, more = (page.items[-1].key if page.items else ""), page.more
+    return found
 
 
 async def retired(store: Store) -> list[Retired]:

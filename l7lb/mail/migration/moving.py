@@ -7,7 +7,7 @@ others). While the step is `copying` nobody is disturbed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -16,15 +16,16 @@ from l7lb.accounts import AccountEdit, AccountEditor
 from l7lb.errors import CopyDiffers, DirectoryRefused, MigrationRefused, NoSuchAccount
 from l7lb.mail.migration import placing
 from l7lb.mail.migration.copying import CopySpec, synchronise
+from l7lb.mail.migration.hearing import Hearing
 from l7lb.mail.migration.ledger import Ledger
 from l7lb.mail.migration.pace import Pace
 from l7lb.mail.migration.placing import Paths
 from l7lb.mail.migration.record import BEFORE_SWITCH, Record, Retired, Step, Sum, mark
 from l7lb.mail.migration.tree import summed
-from l7lb_storage import Delete, Lock, Mode, Put, Session, StorageError, Store, guard
+from l7lb_storage import Check, Delete, Lock, Mode, Put, Session, StorageError, Store, guard
 
 CLOSE_TIMEOUT_S = 60.0
-"""For the owner to let go of the account."""
+"""For directors and the owner to let go of the account, each."""
 Assign = Callable[[str, str], Awaitable[None]]
 """Account and server: whatever else remembers where an account is, such as the directors' table."""
 
@@ -33,6 +34,9 @@ class Observer(Protocol):
     """Told how it goes; `total` and `moved` come from another thread."""
 
     def step(self, record: Record) -> None: ...
+    def awaited(self, names: list[str]) -> None:
+        """Directors that have not let go of the account yet."""
+
     def total(self, count: int) -> None:
         """So many bytes will be copied, from 0 on."""
 
@@ -58,6 +62,8 @@ class Options:
     """Speed of the first copy, while the account is served; 0: no limit."""
     close_timeout_s: float = CLOSE_TIMEOUT_S
     keep_source_s: float = 7 * 86400.0
+    ignored: Collection[str] = ()
+    """Directors whose word is not waited for."""
 
 
 class Moving:
@@ -87,6 +93,7 @@ class Moving:
             if self.record.step is Step.SWITCHING:
                 await self._settle(paths)
             if self.record.step is Step.MOVING:
+                await self._heard()
                 await self._pace.run(check)
                 await self._complete(paths)
             if self.record.step is Step.SWITCHING:
@@ -107,6 +114,14 @@ class Moving:
 
     # ----------------------------------------------------------------- steps
 
+    async def _heard(self) -> None:
+        """No director has a session or a delivery at the old server: servers that know nothing of
+        our locks have nothing to write any more."""
+        hearing = Hearing(self._ports.store, self._options.ignored)
+        mark, limit_s = self._ledger.mark_revision, self._options.close_timeout_s
+        await hearing.closed(self.record.account, mark, limit_s, self._ports.observer.awaited)
+        self._check()
+
     async def _complete(self, paths: Paths) -> None:
         """What changed since the first copy, then both sides compared.
 
@@ -117,7 +132,8 @@ class Moving:
         if not paths.is_shared:
             total = await self._pace.run(lambda: self._verified(paths))
         switching = replace(self.record, step=Step.SWITCHING, sum=total)
-        await self._write(switching, self._mark(switching, durable=True))
+        mark = self._mark(switching, durable=True)
+        await self._write(switching, self._ledger.is_marked, mark)
 
     def _verified(self, paths: Paths) -> Sum:
         token = self._token()
@@ -212,9 +228,9 @@ class Moving:
         value = mark(record, session.spec.holder, self._ports.now())
         return self._ledger.marked(value, 0 if durable else session.lease)
 
-    async def _write(self, record: Record, *edits: Put | Delete) -> None:
+    async def _write(self, record: Record, *steps: Put | Delete | Check) -> None:
         self._check()
-        await self._ledger.write(record, *edits)
+        await self._ledger.write(record, *steps)
         self._ports.observer.step(record)
 
     def _check(self) -> None:

@@ -24,14 +24,23 @@ class Resident:
     size_bytes: int
     traffic_bytes: int = 0
     """In some period, the same for all; 0 for all: not counted."""
+    sessions: float = 0.0
+    """In the same period; for whoever reads the plan."""
+    deliveries: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    account: str
-    source: str
+    resident: Resident
     target: str
-    size_bytes: int
+
+    @property
+    def account(self) -> str:
+        return self.resident.account
+
+    @property
+    def source(self) -> str:
+        return self.resident.server
 
 
 @dataclass(slots=True)
@@ -67,7 +76,7 @@ def plan(
         source.residents.remove((load, resident))
         source.load -= load
         target.load += load
-        moves.append(Move(resident.account, source.name, target.name, resident.size_bytes))
+        moves.append(Move(resident, target.name))
     return moves
 
 

@@ -3,49 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from l7lb.accounts import Account, AccountEditor
+from l7lb.accounts import AccountEditor
 from l7lb.errors import MigrationError
 from l7lb.mail.migration.layout import home_of
 from l7lb.mail.migration.rebalance import Resident
 from l7lb.mail.migration.tree import scan
+from l7lb.mail.traffic import Use
 from l7lb.model_migration import MailStorageSpec
 
-Traffic = Callable[[str], Awaitable[int]]
-"""Bytes of an account in some period."""
 Measured = Callable[[int], None]
 
 
-async def no_traffic(account: str) -> int:
-    """Where nothing counts it."""
-    del account
-    return 0
+@dataclass(frozen=True, slots=True)
+class Survey:
+    residents: list[Resident] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+    """Accounts whose mail could not be measured, and why."""
 
 
-async def residents(
+async def survey(
     editor: AccountEditor,
     storage: MailStorageSpec,
     measured: Measured,
-    traffic: Traffic = no_traffic,
-) -> list[Resident]:
-    """All accounts that have a server, with the size of their mail, measured one by one.
-
-    Raises DirectoryError, MigrationError (with the account), OSError.
-    """
-    found: list[Resident] = []
+    uses: Mapping[str, Use],
+) -> Survey:
+    """All accounts that have a server, with the size of their mail, measured one by one, and what
+    is counted of them a day. Raises DirectoryError."""
+    found = Survey()
     async for account in editor.accounts():
-        if account.server is not None:
-            size = await asyncio.to_thread(_size, storage, account, account.server)
-            bytes_moved = await traffic(account.name)
-            found.append(Resident(account.name, account.server, size, bytes_moved))
-            measured(len(found))
+        if account.server is None:
+            continue
+        try:
+            size = await asyncio.to_thread(_size, storage, account.name, account.server)
+        except (MigrationError, OSError) as error:
+            found.problems[account.name] = str(error)
+            continue
+        use = uses.get(account.name, Use()).a_day
+        resident = Resident(
+            *(account.name, account.server, size, round(use.bytes)),
+            sessions=use.sessions,
+            deliveries=use.deliveries,
+        )
+        found.residents.append(resident)
+        measured(len(found.residents))
     return found
 
 
-def _size(storage: MailStorageSpec, account: Account, server: str) -> int:
-    try:
-        home = home_of(storage, account.name, server)
-        return scan(home.maildir).size_bytes
-    except MigrationError as error:
-        raise MigrationError(f"{account.name}: {error}") from error
+def _size(storage: MailStorageSpec, account: str, server: str) -> int:
+    return scan(home_of(storage, account, server).maildir).size_bytes

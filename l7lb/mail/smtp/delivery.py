@@ -15,6 +15,7 @@ from typing import Any
 
 from l7lb.mail.smtp.carrier import Carrier, CarrierLost, Ends
 from l7lb.mail.smtp.carriers import Carriers, Sending
+from l7lb.mail.smtp.office import Box, Post
 from l7lb.mail.smtp.recipients import Target
 from l7lb.mail.smtp.transaction import Transaction
 from l7lb.mail.spool.draft import Draft
@@ -25,6 +26,7 @@ from l7lb_protocols.smtp.spool_record import SpooledRecipient, SpoolRecord, Stat
 from l7lb_protocols.smtp.verdict import Outcome, Status, judge
 
 SECOND_SERVER = reply(452, b"4.5.3", "other server: send again for this recipient")
+MOVES = reply(451, b"4.2.0", "the mailbox is being moved, try again later")
 NO_ROOM = reply(452, b"4.3.1", "no room to keep the message, try again later")
 GO_ON = reply(250, b"", "go on")
 STATES = {
@@ -41,6 +43,7 @@ class Group:
 
     transaction: Transaction
     places: list[int] = field(default_factory=list)
+    boxes: list[Box | None] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
@@ -62,7 +65,12 @@ class Delivery:
     """`recipient` for each, `start`, `write` …, `finish`; or `abandon` at any time."""
 
     def __init__(
-        self, carriers: Carriers, sending: Sending, sender: Sender, keeping: Keeping | None
+        self,
+        carriers: Carriers,
+        post: Post,
+        sending: Sending,
+        sender: Sender,
+        keeping: Keeping | None,
     ) -> None:
         self.sender = sender
         self.recipients: list[Recipient] = []
@@ -70,6 +78,7 @@ class Delivery:
         self.spawn: Callable[[Coroutine[Any, Any, None]], object] = _refuse_work
         self.carriers_used: list[Carrier] = []
         self._carriers = carriers
+        self._post = post
         self._sending = sending
         self._keeping = keeping
         self._groups: dict[tuple[str, bytes], Group] = {}
@@ -95,11 +104,11 @@ class Delivery:
         try:
             if group is None:
                 group = await self._open(target)
-            answer = await self._add(group, recipient)
+            answer = await self._add(group, recipient, target.box)
             if group.transaction.carrier.leg.is_open or group.holds or self._over:
                 return answer
             del self._groups[target.key]
-            return await self._add(await self._open(target), recipient)
+            return await self._add(await self._open(target), recipient, target.box)
         except CarrierLost as lost:
             return lost.reply
 
@@ -118,8 +127,9 @@ class Delivery:
             group.transaction.take_back()
         return group
 
-    async def _add(self, group: Group, recipient: Recipient) -> Reply:
+    async def _add(self, group: Group, recipient: Recipient, box: Box | None) -> Reply:
         answer = await group.transaction.add(recipient)
+        group.boxes.append(box)
         group.places.append(len(self.recipients) if answer.is_positive else -1)
         if answer.is_positive:
             self.recipients.append(recipient)
@@ -144,6 +154,8 @@ class Delivery:
                     return NO_ROOM
         if not several:
             self._stream = holding[0]
+            if not self._stream.transaction.address(self._stream.boxes, self._post):
+                return MOVES
             if not await self._stream.transaction.data():
                 return self._answer_now(self._stream)
         self.write(head)
@@ -269,7 +281,7 @@ class Delivery:
 
     async def _deliver(self, group: Group, pieces: AsyncIterator[bytes]) -> None:
         transaction = group.transaction
-        if await transaction.data():
+        if transaction.address(group.boxes, self._post) and await transaction.data():
             with suppress(OSError):  # a disk that cannot be read: not finished, so temporary
                 async for piece in pieces:
                     transaction.write(piece)

@@ -5,7 +5,8 @@ One office serves all SMTP services of a worker. Whoever wires the director give
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from l7lb.accounts import Account, Directory
@@ -17,7 +18,28 @@ if TYPE_CHECKING:
     from l7lb.mail.spool.spool import Spool
 
 
-class SmtpOffice(Protocol):
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An account's mail on the server that it had when its recipient came."""
+
+    account: str
+    server: str
+    turn: int = 0
+    """How many accounts had moved then."""
+
+
+class Post(Protocol):
+    """Told of each message that goes to accounts."""
+
+    def deliver_to(self, boxes: Collection[Box]) -> Callable[[], None] | None:
+        """Before a message is sent to a server; call the result when the server has answered, or
+        is given up. None: one of the accounts moves, so deliver later."""
+
+    def delivered(self, box: Box, size_bytes: int) -> None:
+        """The server has taken it."""
+
+
+class SmtpOffice(Post, Protocol):
     @property
     def directory(self) -> Directory | None:
         """None: every recipient is unknown, and nobody can log in."""
@@ -34,8 +56,8 @@ class SmtpOffice(Protocol):
     def spool(self) -> Spool | None:
         """Started; None: nothing can be kept, as with `spool: false`."""
 
-    async def server_for(self, account: Account, pool: Pool, facts: Facts) -> str | None:
-        """The server that this account has in this pool; None: none can be given now."""
+    async def box_of(self, account: Account, pool: Pool, facts: Facts) -> Box | None:
+        """With the server that this account has in this pool; None: none can be given now."""
 
     def spawn(self, work: Coroutine[object, object, None]) -> object:
         """Run it to its end; errors are logged. It holds no reference that keeps a worker."""

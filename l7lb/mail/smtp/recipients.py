@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from l7lb.accounts import Account, Status, attribute_facts
 from l7lb.errors import DirectoryError
-from l7lb.mail.smtp.office import SmtpOffice
+from l7lb.mail.smtp.office import Box, SmtpOffice
 from l7lb.net.service import RoutePlan, Service
 from l7lb.pool.pool import Pool
 from l7lb_protocols.facts import PlainFacts
@@ -46,6 +46,8 @@ class Target:
     plan: RoutePlan
     pool: Pool
     facts: PlainFacts
+    box: Box | None = None
+    """None: the recipient has no account here."""
 
     @property
     def key(self) -> tuple[str, bytes]:
@@ -91,12 +93,13 @@ class Finder:
         )
         plan = self._plan(service, facts)
         pool = plan.choose_for(facts.account or facts.recipient)
+        box: Box | None = None
         if account is not None:
-            server = await self._office.server_for(account, pool, facts)
-            if server is None:
+            box = await self._office.box_of(account, pool, facts)
+            if box is None:
                 raise Refused(NO_SERVER)
-            facts.server = server.encode()
-        return Target(plan, pool, facts)
+            facts.server = box.server.encode()
+        return Target(plan, pool, facts, box)
 
     def _plan(self, service: Service, facts: PlainFacts) -> RoutePlan:
         found = service.table.find(facts)

@@ -15,6 +15,7 @@ from l7lb.mail.smtp.carrier import CarrierLost
 from l7lb.mail.smtp.carriers import Sending
 from l7lb.mail.smtp.desk import Desk, host_name
 from l7lb.mail.smtp.entrance import Holder
+from l7lb.mail.smtp.office import Box
 from l7lb.mail.smtp.received import new_queue_id
 from l7lb.mail.smtp.recipients import Client, Refused, Target
 from l7lb.mail.smtp.report import HEAD_LIMIT, Original, failure_report, wants_report
@@ -46,6 +47,7 @@ class Parcel:
 
     target: Target
     places: list[int]
+    boxes: list[Box | None]
 
 
 class Redelivery:
@@ -164,7 +166,9 @@ class Redelivery:
             except Refused as answer:
                 refused[place] = Outcome(status_of(answer.reply), answer.reply)
                 continue
-            parcels.setdefault(target.key, Parcel(target, [])).places.append(place)
+            parcel = parcels.setdefault(target.key, Parcel(target, [], []))
+            parcel.places.append(place)
+            parcel.boxes.append(target.box)
         if refused:
             await self._note(entry, refused)
         return list(parcels.values())
@@ -184,7 +188,7 @@ class Redelivery:
         transaction = Transaction(carrier, entry.record.sender, content)
         recipients = [entry.record.recipients[place].recipient for place in parcel.places]
         await asyncio.gather(*map(transaction.add, recipients))
-        if await transaction.data():
+        if transaction.address(parcel.boxes, self._desk.office) and await transaction.data():
             try:
                 await _write_all(transaction, self._spool.pieces(entry))
                 await transaction.finish()

@@ -271,7 +271,7 @@ class SmtpSession(Session):
             keeping = Keeping(
                 spool, self._service.name, self._queue_id, office.wall_s, self._desk.kept
             )
-        delivery = Delivery(self._desk.carriers, self._sending(), event.sender, keeping)
+        delivery = Delivery(self._desk.carriers, office, self._sending(), event.sender, keeping)
         delivery.on_unblocked = self._unblocked
         delivery.spawn = office.spawn
         self._delivery = delivery

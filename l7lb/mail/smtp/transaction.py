@@ -7,21 +7,27 @@ wakes up. So what came of this one is kept here, and nothing that is still said 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from l7lb.mail.smtp.carrier import Carrier, Ends
+from l7lb.mail.smtp.office import Box, Post
 from l7lb_protocols.smtp.extensions import COMING, Content
 from l7lb_protocols.smtp.parameters import Recipient, Sender
 from l7lb_protocols.smtp.replies import Reply, reply
+from l7lb_protocols.smtp.verdict import Status
 
 OVER = reply(451, b"4.4.2", "the server has ended this transaction")
 
 
 class Transaction:
-    """`await add(…)` for each recipient, `await data()`, `write` …, `await finish()`."""
+    """`await add(…)` for each recipient, `address(…)`, `await data()`, `write` …,
+    `await finish()`."""
 
     def __init__(self, carrier: Carrier, sender: Sender, content: Content = COMING) -> None:
         self.carrier = carrier
         self._ends = carrier.begin(sender, content)
+        self.sent = 0
+        """Octets of the message."""
 
     @property
     def is_over(self) -> bool:
@@ -36,6 +42,23 @@ class Transaction:
         """The server's word on this recipient. Recipients may be added while others wait."""
         return OVER if self.is_over else await self.carrier.add(recipient)
 
+    def address(self, boxes: Sequence[Box | None], post: Post) -> bool:
+        """The accounts of all recipients that were added. False: one of them moves; the
+        transaction is taken back."""
+        over = post.deliver_to({box for box in boxes if box is not None})
+        if over is None:
+            self.take_back()
+            return False
+
+        def ended(ends: asyncio.Future[Ends]) -> None:
+            over()
+            for box, end in zip(boxes, ends.result(), strict=False):
+                if box is not None and end.status is Status.DELIVERED:
+                    post.delivered(box, self.sent)
+
+        self._ends.add_done_callback(ended)
+        return True
+
     async def data(self) -> bool:
         """DATA; False: the transaction is over, see `ended`."""
         return not self.is_over and await self.carrier.data()
@@ -43,6 +66,7 @@ class Transaction:
     def write(self, piece: bytes) -> None:
         """Ignored when the transaction is over already."""
         if not self.is_over:
+            self.sent += len(piece)
             self.carrier.write(piece)
 
     async def drain(self) -> None:

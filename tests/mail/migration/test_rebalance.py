@@ -40,10 +40,8 @@ def test_each_move_helps_and_nobody_moves_twice(
     assert len({move.account for move in moves}) == len(moves)
     by_name = {each.account: each for each in residents}
     for move in moves:
-        assert (by_name[move.account].server, by_name[move.account].size_bytes) == (
-            move.source,
-            move.size_bytes,
-        )
+        assert move.resident == by_name[move.account]
+        assert move.source == move.resident.server
         assert weights.get(move.target, 0) > 0
     distances = [
         imbalance(moved(residents, moves[:number]), weights) for number in range(len(moves) + 1)
