@@ -124,6 +124,30 @@ def test_an_account_moves_while_clients_are_in_and_mail_comes(cluster: MovingClu
     assert cluster.verb("migrate", ALICE, "--resume")[0] == 1  # nothing is left to do
 
 
+def test_accounts_in_ldap_are_rebalanced(ends: ExitStack, tmp_path: Path) -> None:
+    """Both are on one server; one of them goes back to where it came from, or was never."""
+    cluster = MovingCluster(tmp_path, ends, *in_ldap_and_etcd(ends, tmp_path))
+    cluster.add_dovecot()
+    cluster.add_dovecot()
+    director = cluster.add_director("one")
+    mail: dict[str, Mail] = {}
+    for name in (ALICE, BOB):
+        sender = Sender(director, name, name.partition("@")[0])
+        sender.start()
+        sender.sent(5)
+        assert sender.stop()
+        mail[name] = held(director.imap(name))
+    assert cluster.verb("migrate", ALICE, "--to", "m2")[0] == 0
+    status, out, err = cluster.verb("rebalance", "--apply")
+    assert (status, err) == (0, "")
+    [moved] = [line for line in out.splitlines() if "m2 → m1" in line]
+    for name, before in mail.items():
+        again = director.imap(name)
+        assert held(again) == before
+        where = "m1" if moved.startswith(name) else "m2"
+        until(lambda name=name, where=where: director.server_of(name) == where, where)
+
+
 def test_a_director_that_stands_still_is_named_and_waited_for(
     ends: ExitStack, tmp_path: Path
 ) -> None:
