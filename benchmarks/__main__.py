@@ -13,12 +13,13 @@ from pathlib import Path
 from benchmarks import network, procfs
 from benchmarks.directory import lookups
 from benchmarks.figures import Bench, Case, Result
+from benchmarks.hotfiles import viewings
 from benchmarks.http import bodies, latency, memory, requests, workers
 from benchmarks.lab import Lab, check_command, environment, is_first
 from benchmarks.load import LoadFailed
 from benchmarks.locks import pairs
 from benchmarks.mail import sessions
-from benchmarks.media import kernel, relay
+from benchmarks.media import control, kernel, relay
 from benchmarks.setups import ROOT, Setup, render
 from benchmarks.smtp import messages
 
@@ -34,6 +35,8 @@ CASES = (
     *messages.CASES,
     *relay.CASES,
     *kernel.CASES,
+    *control.CASES,
+    *viewings.CASES,
 )
 FOLDER = ROOT / "build/bench"
 BUSY = 1.0

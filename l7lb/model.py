@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from l7lb.model_directory import DirectorySpec
 from l7lb.model_failures import OutlierSpec, RetrySpec
+from l7lb.model_hot_files import HotFilesSpec
 from l7lb.model_http import FixedReply, HeaderEdits, HttpOptions, Redirect
 from l7lb.model_mail import (
     MAIL_PROTOCOLS,
@@ -458,6 +459,8 @@ class ClusterSpec:
     """What directors share; None: this one is alone."""
     mail_storage: MailStorageSpec | None = None
     """Where Maildirs are."""
+    hot_files: HotFilesSpec | None = None
+    """Copies on media servers' own disks."""
     files: tuple[str, ...] = ()
     """Every file that was read, the main one first."""
 

@@ -37,6 +37,7 @@ VERBS = (
     "kick",
     "media_kernel",
     "media_direct",
+    "media_agent",
     "demo",
 )
 """Modules of this package. Only the one that is asked for is imported: it starts sooner."""

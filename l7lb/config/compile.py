@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 from l7lb.config import (
     compile_directory,
+    compile_hot_files,
     compile_mail,
     compile_mail_storage,
     compile_media,
@@ -24,6 +25,7 @@ from l7lb.config.refusal import Refusal
 from l7lb.config.schema_cluster import PROTOCOLS, Cluster, Director, Service
 from l7lb.config.schema_directory import DirectorySection
 from l7lb.config.schema_mail_storage import MailSection
+from l7lb.config.schema_media_agent import MediaSection
 from l7lb.config.schema_pool import Pool
 from l7lb.config.schema_store import StoreSection
 from l7lb.config.scope import Scope
@@ -32,6 +34,7 @@ from l7lb.config.units import shown
 from l7lb.config.validate import known_keys, validated
 from l7lb.model import Address, ClusterSpec, DirectorSpec, PoolSpec, ServiceSpec
 from l7lb.model_directory import DirectorySpec
+from l7lb.model_hot_files import HotFilesSpec
 from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 
@@ -61,7 +64,8 @@ def cluster_spec(scope: Scope, files: tuple[str, ...]) -> ClusterSpec:
         compile_mail.check_attributes(services, directory, scope)
     store = _store(root, scope.at("store"))
     mail_storage = _mail_storage(root, scope.at("mail"))
-    return ClusterSpec(pools, services, director, directory, store, mail_storage, files)
+    hot_files = _hot_files(root, scope.at("media"))
+    return ClusterSpec(pools, services, director, directory, store, mail_storage, hot_files, files)
 
 
 def _drop_empty(root: Mapping, scope: Scope) -> None:
@@ -215,6 +219,17 @@ def _mail_storage(root: Mapping, scope: Scope) -> MailStorageSpec | None:
         return None
     valid = validated(MailSection, node.plain(), scope)
     return compile_mail_storage.mail_storage_spec(valid, scope) if valid else None
+
+
+def _hot_files(root: Mapping, scope: Scope) -> HotFilesSpec | None:
+    node = root.get("media")
+    if node is None:
+        return None
+    if not isinstance(node, Mapping):
+        scope.problem("media is not a mapping", "such as {hot_files: {shared: /srv/films, …}}")
+        return None
+    valid = validated(MediaSection, node.plain(), scope)
+    return compile_hot_files.hot_files_spec(valid, scope) if valid else None
 
 
 # --------------------------------------------------------------------------- listeners that collide

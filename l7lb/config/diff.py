@@ -10,6 +10,7 @@ from typing import TypeVar
 from l7lb.config import (
     effective,
     effective_directory,
+    effective_hot_files,
     effective_mail_storage,
     effective_pool,
     effective_store,
@@ -17,6 +18,7 @@ from l7lb.config import (
 from l7lb.config.nodes import Plain
 from l7lb.model import ClusterSpec, DirectorSpec, PoolSpec, ServiceSpec
 from l7lb.model_directory import DirectorySpec
+from l7lb.model_hot_files import HotFilesSpec
 from l7lb.model_migration import MailStorageSpec
 from l7lb.model_store import StoreSpec
 
@@ -40,6 +42,7 @@ class What(StrEnum):
     DIRECTORY = "directory"
     STORE = "store"
     MAIL = "mail"
+    MEDIA = "media"
     DIRECTOR = "director"
 
 
@@ -49,7 +52,7 @@ class Change:
     what: What
     name: str
     """`pool`, `pool/server`, `service`, `service/route`, `service ADDRESS`, `directory`, `store`,
-    `mail` or `director`."""
+    `mail`, `media` or `director`."""
     details: tuple[str, ...] = ()
     """What changed, such as `weight 1 → 2`."""
 
@@ -69,6 +72,7 @@ def diff(old: ClusterSpec, new: ClusterSpec) -> list[Change]:
         *_whole(What.DIRECTORY, _directory(old.directory), _directory(new.directory)),
         *_whole(What.STORE, _store(old.store), _store(new.store)),
         *_whole(What.MAIL, _mail(old.mail_storage), _mail(new.mail_storage)),
+        *_whole(What.MEDIA, _media(old.hot_files), _media(new.hot_files)),
         *_director(old.director, new.director),
     ]
 
@@ -170,6 +174,12 @@ def _store(spec: StoreSpec | None) -> Section | None:
 
 def _mail(spec: MailStorageSpec | None) -> Section | None:
     return None if spec is None else (effective_mail_storage.mail_tree(spec), {})
+
+
+def _media(spec: HotFilesSpec | None) -> Section | None:
+    if spec is None:
+        return None
+    return effective_hot_files.media_tree(spec), effective_hot_files.secrets(spec)
 
 
 def _director(old: DirectorSpec, new: DirectorSpec) -> Iterator[Change]:

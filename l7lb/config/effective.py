@@ -11,6 +11,7 @@ import io
 from ruamel.yaml import YAML
 
 from l7lb.config.effective_directory import directory_tree
+from l7lb.config.effective_hot_files import media_tree
 from l7lb.config.effective_mail import login_tree, smtp_tree
 from l7lb.config.effective_mail_storage import mail_tree
 from l7lb.config.effective_media import director_media_tree, rtsp_tree
@@ -63,6 +64,7 @@ def tree(spec: ClusterSpec) -> dict[str, Plain]:
         **({"directory": directory_tree(spec.directory)} if spec.directory else {}),
         **({"store": store_tree(spec.store)} if spec.store else {}),
         **({"mail": mail_tree(spec.mail_storage)} if spec.mail_storage else {}),
+        **({"media": media_tree(spec.hot_files)} if spec.hot_files else {}),
         "director": director_tree(spec.director),
     }
 

@@ -23,6 +23,7 @@ from l7lb.config.schema_keys import Token
 from l7lb.config.schema_mail import Login, Network, Smtp
 from l7lb.config.schema_mail_storage import MailSection
 from l7lb.config.schema_media import DirectorMedia, Rtsp
+from l7lb.config.schema_media_agent import MediaSection
 from l7lb.config.schema_pool import Pool
 from l7lb.config.schema_route import Route
 from l7lb.config.schema_secret import FileName, Secret
@@ -273,5 +274,7 @@ class Cluster(Section):
     Without it, each is alone; with a mail service it keeps one of its own."""
     mail: MailSection | None = None
     """Mail, beside its services."""
+    media: MediaSection | None = None
+    """Media, beside its services."""
     director: Director = Director()
     """The process itself."""

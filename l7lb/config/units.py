@@ -89,10 +89,10 @@ def format_duration(seconds: float) -> str:
 
 
 def format_size(size: int) -> str:
-    for unit, factor in _BYTES.items():
-        if size and size % factor == 0:
-            return f"{size // factor}{unit}"
-    return "0B"
+    """In the unit that makes the smallest whole number."""
+    fitting = [unit for unit, factor in _BYTES.items() if size and size % factor == 0]
+    unit = max(fitting, key=_BYTES.__getitem__, default="B")
+    return f"{size // _BYTES[unit]}{unit}"
 
 
 def format_share(share: float) -> str:

@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from l7lb.director.events import Events
+from l7lb.director.hot_ear import HotEar
 from l7lb.director.media_kernel import Found, KernelDesk
 from l7lb.director.media_ways import NO_RELAY, NOT_ASKED
 from l7lb.director.paths import private_directory, state_path
 from l7lb.errors import RelayAway
+from l7lb.media.hot.receiver import Said
 from l7lb.media.modes import choose
 from l7lb.media.relay.process import RelayProcess
 from l7lb.media.relay.spec import RelaySpec
@@ -51,10 +53,16 @@ class MediaProcesses:
         self._relay: RelayProcess | None = None
         self.told: Callable[[Found], None] = _nobody
         """Called with what is found out about the servers' ways."""
+        self.said: Callable[[Said], None] = _nothing
+        """Called with what media servers say of their hot files."""
         self._kernel = KernelDesk(self._note, self._found)
+        self.ear = HotEar(self._note, self._said)
 
     def _found(self, found: Found) -> None:
         self.told(found)
+
+    def _said(self, said: Said) -> None:
+        self.said(said)
 
     @property
     def found(self) -> Found:
@@ -63,6 +71,7 @@ class MediaProcesses:
     def reconcile(self, spec: ClusterSpec) -> None:
         """Never waits, never fails: where nothing opens a way for UDP, players take TCP."""
         self._kernel.reconcile(spec)
+        self.ear.reconcile(spec)
         if self._relay is not None or not wants_relay(spec):
             return
         path = relay_path(spec.director)
@@ -89,6 +98,7 @@ class MediaProcesses:
         return {
             "relay": {"runs": runs, "pid": pid, "starts": starts},
             "kernel": self._kernel.view(),
+            "hot_files": self.ear.view(),
             "modes": self._modes(spec, "" if runs else NO_RELAY),
         }
 
@@ -105,9 +115,14 @@ class MediaProcesses:
 
     async def close(self) -> None:
         """After everybody who uses it."""
+        await self.ear.close()
         await self._kernel.close()
         if self._relay is not None:
             await self._relay.close()
+
+
+def _nothing(said: Said) -> None:
+    """Nobody listens yet."""
 
 
 def _nobody(found: Found) -> None:

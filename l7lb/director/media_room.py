@@ -13,10 +13,14 @@ from l7lb.director.media_relay import RelayWay
 from l7lb.director.media_ways import KernelWay, Spot, Ways
 from l7lb.media.control.office import Office, Parts
 from l7lb.media.control.plug import RtspPlug
+from l7lb.media.hot.chooser import Chooser
+from l7lb.media.hot.holdings import Holdings
+from l7lb.media.hot.receiver import Said
 from l7lb.media.modes import Known
 from l7lb.model import ClusterSpec
 from l7lb.net.engine import Engine
 from l7lb.net.plug import Plug
+from l7lb_protocols.announce.listing import Listing
 
 
 class MediaRoom:
@@ -29,6 +33,7 @@ class MediaRoom:
         self._office: Office | None = None
         self._relay: RelayWay | None = None
         self._kernel: KernelWay | None = None
+        self._chooser: Chooser | None = None
         self._ways = Ways(self._has_relay)
         self._parts = Parts(modes=self._ways)
 
@@ -39,14 +44,28 @@ class MediaRoom:
         """What the supervisor has found out about the servers' ways."""
         self._ways.found = found
 
+    def hear_hot(self, said: Said) -> None:
+        """A media server's word on what it holds."""
+        if self._chooser is None:
+            return
+        now_s, holdings = self._engine.now(), self._chooser.holdings
+        if isinstance(said, Listing):
+            holdings.learn(said, now_s)
+        else:
+            holdings.hear(said, now_s)
+
     def prepare(self, spec: ClusterSpec) -> None:
         """The plug must be there when services are made."""
         if spec.has_media and self._office is None:
             self._office = Office(self._secret, self._engine.now, self._parts)
             self._plugs["rtsp"] = RtspPlug(self._office)
+        if spec.hot_files is not None and self._chooser is None:
+            self._parts.holdings = self._chooser = Chooser(Holdings(), self._engine.now)
 
     def take(self, spec: ClusterSpec) -> None:
         """The engine has taken the file."""
+        if spec.hot_files is None:
+            self._parts.holdings = self._chooser = None
         office = self._office
         if office is not None and self._relay is None and wants_relay(spec):
             self._relay = RelayWay(relay_path(spec.director), office.silent, office.ended)

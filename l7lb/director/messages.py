@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from l7lb.media.hot.receiver import Said
 from l7lb.media.modes import Known
 from l7lb.model import ClusterSpec
 from l7lb.pool.cells import Layout
@@ -95,6 +96,13 @@ class MediaWays:
 
 
 @dataclass(frozen=True, slots=True)
+class HotSaid:
+    """A media server's word on the hot files that it holds."""
+
+    said: Said
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """Stop accepting, let sessions end, then exit."""
 
@@ -156,6 +164,7 @@ ToWorker = (
     | ReopenLogs
     | Learned
     | MediaWays
+    | HotSaid
     | Drain
 )
 ToSupervisor = Ready | Refused | Report | StatusReply | Learned | Pong | Drained

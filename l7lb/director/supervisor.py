@@ -26,6 +26,7 @@ from l7lb.director.exposition import MetricsServer
 from l7lb.director.listeners import BUSY_PATIENCE_S, Listeners
 from l7lb.director.media_processes import MediaProcesses
 from l7lb.director.messages import (
+    HotSaid,
     Learned,
     MediaWays,
     Ready,
@@ -150,6 +151,7 @@ class Supervisor:
         self.parts.resolver.reconcile(spec.pools)
         self.parts.crew.loop = spec.director.loop
         self.parts.crew.resize(worker_count(spec), spec.director.drain_deadline_s)
+        self.parts.media.said = lambda said: self.parts.crew.broadcast(HotSaid(said))
         self.parts.media.told = lambda found: self.parts.crew.broadcast(MediaWays(dict(found)))
         self._background(self.parts.crew.watch())
         self._background(self._announce())
@@ -255,6 +257,8 @@ class Supervisor:
             worker.listen(*spot, self.parts.listeners.socket(spot).fileno())
         for pin in self.parts.pins.all():
             worker.send(pin)
+        for said in self.parts.media.ear.known():
+            worker.send(HotSaid(said))
         if self.parts.media.found:
             worker.send(MediaWays(dict(self.parts.media.found)))
 

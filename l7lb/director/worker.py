@@ -26,6 +26,7 @@ from l7lb.director.messages import (
     Apply,
     Drain,
     Drained,
+    HotSaid,
     Learned,
     Listen,
     MediaWays,
@@ -103,6 +104,9 @@ class Worker:
             case MediaWays():
                 assert self._media is not None
                 self._media.hear(message.found)
+            case HotSaid():
+                assert self._media is not None
+                self._media.hear_hot(message.said)
             case Drain():
                 self._start_drain(message.deadline_s)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from l7lb import model, model_directory, model_http, model_mail, model_media
+from l7lb import model, model_directory, model_hot_files, model_http, model_mail, model_media
 from l7lb.config.compile import cluster_spec
 from l7lb.config.load import load_cluster
 from l7lb.config.nodes import Entry, Listing, Mapping, Node, Scalar
@@ -25,7 +25,14 @@ ELSEWHERE = {("StaticSpec", "file"), ("StaticSpec", "hash"), ("SecretSpec", "env
 NOT_IN_THE_FILE = {"Place", "Health", "ClusterSpec"}
 CLASSES = [
     each
-    for module in (model, model_directory, model_http, model_mail, model_media)
+    for module in (
+        model,
+        model_directory,
+        model_hot_files,
+        model_http,
+        model_mail,
+        model_media,
+    )
     for name, each in vars(module).items()
     if isinstance(each, type) and each.__module__ == module.__name__ and name not in NOT_IN_THE_FILE
 ]

@@ -116,5 +116,6 @@ def test_known_keys_are_those_of_the_file() -> None:
         "directory",
         "store",
         "mail",
+        "media",
         "director",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -121,6 +122,36 @@ async def test_another_connection_finds_the_sessions_server() -> None:
                     assert said.get(b"server") == session[:1].encode()
                     assert said.get(b"session") == session.encode()
         assert {one.methods()[-1], two.methods()[-1]} == {b"PLAY"}
+
+
+async def test_another_director_finds_the_sessions_server() -> None:
+    """It shares the secret and the file, and nothing else."""
+    async with ScriptedServer("a") as one, ScriptedServer("b") as two:
+        async with to(one, two, scheduler=RR) as first, to(one, two, scheduler=RR) as second:
+            for _ in range(4):
+                async with await first.client() as client:
+                    session = await client.set_up("Transport: RTP/AVP;multicast")
+                async with await second.client() as client:
+                    said = await client.ask("PLAY", "rtsp://h/film", f"Session: {session}")
+                    assert said.get(b"server") == session[:1].encode()
+
+
+async def test_a_server_that_left_the_file_takes_its_sessions_along() -> None:
+    async with ScriptedServer("a") as one, ScriptedServer("b") as two:
+        async with to(one) as rig:
+            async with await rig.client() as client:
+                session = await client.set_up("Transport: RTP/AVP;multicast")
+            spec = rig.spec
+            rig.apply(replace(spec, pools={"media": pool("media", two.port)}))
+            async with await rig.client() as client:
+                said = await client.ask("PLAY", "rtsp://h/film", f"Session: {session}")
+                assert said.get(b"server") == b"b"  # the same name: the file says it is the same
+            renamed = replace(pool("media", two.port).servers[0], name="other")
+            rig.apply(replace(spec, pools={"media": replace(pool("media"), servers=(renamed,))}))
+            async with await rig.client() as client:
+                said = await client.ask("PLAY", "rtsp://h/film", f"Session: {session}")
+                assert said.status == 454
+                assert (await client.ask("OPTIONS")).get(b"server") == b"b"
 
 
 async def test_one_connection_for_sessions_of_two_servers() -> None:

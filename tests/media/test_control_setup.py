@@ -93,6 +93,20 @@ async def test_another_connection_ends_the_session() -> None:
             assert relays.closed == [(alias, -1)]
 
 
+async def test_a_player_that_leaves_with_its_teardown() -> None:
+    parts = relayed()
+    async with ScriptedServer() as server, to(server, parts=parts) as rig:
+        server.says[b"TEARDOWN"] = lambda request: None
+        async with await rig.client() as client:
+            session = await client.set_up(UDP)
+            client.request("TEARDOWN", "rtsp://h/film", f"Session: {session}")
+            await rig.until(lambda: server.methods()[-1] == b"TEARDOWN")
+            client.abort()
+        await rig.until(lambda: relays_of(parts).closed)
+        assert relays_of(parts).closed == [("relay1", -1)]
+        assert len(rig.office.book) == 0
+
+
 async def test_a_setup_that_fails_gives_ports_back() -> None:
     parts = relayed()
     async with ScriptedServer() as server, to(server, parts=parts) as rig:

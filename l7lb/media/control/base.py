@@ -158,11 +158,20 @@ class RtspBase(Session):
         self._pool = self._server = self._naming = None
 
     def _keep_places(self) -> None:
-        """One slot stands for the connection's sessions: the longest of them keeps it."""
-        lasting = [held for held in self.held.values() if not held.is_interleaved]
+        """One slot stands for the connection's sessions: the longest of them keeps it. Many a
+        player leaves before its TEARDOWN is answered: it has no use for the session any more."""
+        relays = self.office.parts.relays
+        leaving = {
+            asked.tagged.id
+            for asked in self.line.at_server()
+            if asked.method == b"TEARDOWN" and asked.tagged is not None
+        }
+        lasting = []
         for held in self.held.values():
-            if held.is_interleaved and held.relay and self.office.parts.relays is not None:
-                self.office.tell(self.office.parts.relays.close(held.relay))
+            if not held.is_interleaved and held.id not in leaving:
+                lasting.append(held)
+            elif held.relay and relays is not None:
+                self.office.tell(relays.close(held.relay))
         if not lasting:
             return
         slot = self.driver.keep_slot()
