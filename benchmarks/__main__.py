@@ -19,7 +19,7 @@ from benchmarks.lab import Lab, check_command, environment, is_first
 from benchmarks.load import LoadFailed
 from benchmarks.locks import pairs
 from benchmarks.mail import sessions
-from benchmarks.media import control, relay
+from benchmarks.media import control, kernel, relay
 from benchmarks.setups import ROOT, Setup, render
 from benchmarks.smtp import messages
 
@@ -34,6 +34,7 @@ CASES = (
     *sessions.CASES,
     *messages.CASES,
     *relay.CASES,
+    *kernel.CASES,
     *control.CASES,
     *viewings.CASES,
 )

@@ -40,6 +40,10 @@ def paths_of(scene: Stage, client: str) -> list[dict[str, Any]]:
         time.sleep(0.05)
 
 
+def flow_of(scene: Stage, path: dict[str, Any]) -> int:
+    return int(scene.ask(lambda k: k.flow(path))["packets"])
+
+
 @pytest.mark.parametrize("mode", ["nat", "direct"])
 def test_a_player_behind_a_router_gets_its_media(mode: str, tmp_path: Path) -> None:
     with stage(4, mode, tmp_path) as scene:
@@ -52,6 +56,8 @@ def test_a_player_behind_a_router_gets_its_media(mode: str, tmp_path: Path) -> N
             assert found["heard"] == "elsewhere"
             assert found["port"] != path["client_port"]
         player.wait_frames(FRAMES)
+        video = max(paths, key=lambda path: flow_of(scene, path))
+        assert flow_of(scene, video) >= FRAMES
         again = scene.ask(lambda k: k.latch(paths[0], 600))
         assert again["heard"] == "elsewhere"
         assert scene.ask(lambda k: k.unlatch(paths[0])) == {"was": True}

@@ -178,6 +178,7 @@ class AnswerSide(RtspBase):
             self.office.plays(held.relay, self.driver.source, options.tcp_only_s)
             self.office.tell(parts.relays.touch(held.relay, silent_s=options.silent_s))
         elif self.choice.mode in KERNEL_MODES and parts.kernel is not None:
+            self._set_quiet(not self.is_interleaved)
             watch = Watch(self._paths(held), options.silent_s, int(held.timeout_s) + LATCH_GRACE_S)
             if watch.paths and held.listening is None:
                 held.latching = Latching(parts.kernel, watch)

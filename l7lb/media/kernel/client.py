@@ -61,6 +61,10 @@ class MediaKernel:
     async def counters(self) -> dict[str, Any]:
         return await self._ask("counters")
 
+    async def flow(self, path: Mapping[str, Any]) -> dict[str, Any]:
+        """Packets and octets of one stream's way; the path is that of `latch`."""
+        return await self._ask("flow", path)
+
     async def flows(self, client: Address | None = None) -> dict[str, Any]:
         return await self._ask("flows", {} if client is None else {"client": str(client)})
 

@@ -11,6 +11,7 @@ file are elements of sets and maps: one for each server, none for each session.
   Servers that answer directly look for strangers themselves: here nobody could know.
 - `heard` keeps from which ports packets came; `latch` is for a player behind a router that changes
   them: keys are client, port, server, port.
+- The end of a connection whose socket is quiet (`media.quiet`) is not said.
 - A segment of control that belongs to no connection is dropped, not answered with a reset: a
   player whose director died goes on with its media. So is one of a server's.
 """
@@ -20,6 +21,7 @@ from __future__ import annotations
 import hashlib
 
 from l7lb.media.kernel.spec import NAT, Placed, Want, placement
+from l7lb.media.quiet import PRIORITY
 
 TABLE = "inet l7lb_media"
 NAME = TABLE.split()[1]
@@ -35,6 +37,7 @@ _FAMILY = """
   map out{v} {{ type {address} . inet_service : {address}; flags interval; counter; }}
   set media{v} {{ type {address} . inet_service; flags interval; }}
   set vips{v} {{ type {address}; }}
+  set servers{v} {{ type {address}; }}
   set guarded{v} {{ type {address}; }}
   set front{v} {{ type {address} . inet_service; }}
   set control{v} {{ type {address} . inet_service; }}
@@ -72,6 +75,7 @@ _FAMILY = """
 _HOOKS = """
   counter strangers {{}}
   counter lost {{}}
+  counter unsaid {{}}
 
   chain no_connection {{
     ct state invalid counter name lost drop
@@ -86,16 +90,26 @@ _HOOKS = """
   }}
   chain media_out {{
     type filter hook forward priority mangle; policy accept;
-    ct state untracked ip saddr . udp sport @media4 goto to_client4
-    ct state untracked ip6 saddr . udp sport @media6 goto to_client6
+    meta l4proto udp ip saddr @servers4 ct state untracked goto to_client4
+    meta l4proto udp ip6 saddr @servers6 ct state untracked goto to_client6
     ip saddr . tcp sport @control4 goto no_connection
     ip6 saddr . tcp sport @control6 goto no_connection
   }}
   chain control_in {{
     type filter hook prerouting priority mangle; policy accept;
+    meta l4proto udp accept
     ip saddr . tcp sport @control4 socket transparent 1 meta mark set meta mark or {mark}
     ip6 saddr . tcp sport @control6 socket transparent 1 meta mark set meta mark or {mark}
     meta l4proto {{ icmp, icmpv6 }} socket transparent 1 meta mark set meta mark or {mark}
+  }}
+  chain control_out {{
+    type filter hook output priority mangle; policy accept;
+    meta priority != 0:{quiet} accept
+    tcp flags & (fin|rst) == 0 accept
+    ip saddr . tcp sport @front4 counter name unsaid drop
+    ip6 saddr . tcp sport @front6 counter name unsaid drop
+    ip daddr . tcp dport @control4 counter name unsaid drop
+    ip6 daddr . tcp dport @control6 counter name unsaid drop
   }}
   chain clients_in {{
     type filter hook input priority mangle; policy accept;
@@ -106,7 +120,7 @@ _HOOKS = """
   }}
 """
 
-SETS = ("in", "out", "media", "vips", "guarded", "front", "control")
+SETS = ("in", "out", "media", "vips", "servers", "guarded", "front", "control")
 """Whose elements come from the file; the kernel fills the others."""
 MANAGED = tuple(f"{name}{version}" for version in (4, 6) for name in SETS)
 
@@ -124,7 +138,7 @@ def _family(version: int) -> str:
     )
 
 
-BODY = _family(4) + _family(6) + _HOOKS.format(mark=f"0x{MARK:08x}")
+BODY = _family(4) + _family(6) + _HOOKS.format(mark=f"0x{MARK:08x}", quiet=PRIORITY)
 VERSION = VERSION_PREFIX + hashlib.sha256(BODY.encode()).hexdigest()[:12]
 
 
@@ -155,6 +169,7 @@ def _add_server(found: dict[str, set[str]], placed: Placed) -> None:
     found[f"in{version}"].add(f"{vip} . {server.media_ports} : {server.address}")
     found[f"out{version}"].add(f"{server.address} . {server.media_ports} : {vip}")
     found[f"media{version}"].add(f"{server.address} . {server.media_ports}")
+    found[f"servers{version}"].add(str(server.address))
     found[f"control{version}"].add(f"{server.address} . {server.port}")
     if NAT in server.modes:
         found[f"guarded{version}"].add(str(server.address))

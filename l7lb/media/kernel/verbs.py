@@ -8,6 +8,7 @@
 | `latch` | a path, `timeout_s` | whence the client is heard |
 | `unlatch` | a path | `was` |
 | `counters` | | per server, and what was dropped |
+| `flow` | a path | packets and octets of this stream's way |
 | `flows` | `client` or nothing | pairs of ports with packets and octets |
 | `probe` | `service`, `server`, `agent`, `at` | way back, spoof probe, rules of the agent |
 | `clean` | | nothing: all rules are gone |
@@ -65,6 +66,7 @@ class Verbs:
             "latch": self._latch,
             "unlatch": self._unlatch,
             "counters": self._counters,
+            "flow": self._flow,
             "flows": self._flows,
             "probe": self._probe,
             "clean": self._clean,
@@ -118,6 +120,16 @@ class Verbs:
 
     def _counters(self, parameters: Parameters) -> Answered:
         return Answered(self._rules.counters())
+
+    async def _flow(self, parameters: Parameters) -> Answered:
+        """Zero where nothing went lately."""
+        path = self._path(parameters)
+        agent = self._agent(parameters, path.server)
+        if agent is not None:
+            order = {"kind": "flow", **_path_json(path)}
+            found = await self._ask().order(agent, order)
+            return Answered({name: found.get(name) for name in ("packets", "octets")})
+        return Answered(self._rules.latching.flow(path))
 
     def _flows(self, parameters: Parameters) -> Answered:
         """Those of the `FLOWS_LIMIT` busiest; `all` says how many there are."""

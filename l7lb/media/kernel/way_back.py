@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +19,8 @@ from l7lb.media.kernel.rules import make_transparent
 from l7lb.media.kernel.spec import MediaServer
 
 SOURCES = {4: IPv4Address("192.0.2.77"), 6: IPv6Address("2001:db8:7777::77")}
-DEADLINE_S = 2.0
+DEADLINE_S = 3.5
+"""A first segment is repeated after 1 and 3 s."""
 UDP_TRIES = 4
 EVERY_S = 0.25
 
@@ -57,7 +59,7 @@ async def _control(server: MediaServer) -> tuple[Way, str]:
     except TimeoutError:
         return Way.LOST, "what the server answers to clients does not come back this way"
     except OSError as error:
-        return Way.FAILED, f"{server.address} port {server.port}: {error.strerror or error}"
+        return Way.FAILED, f"{server.address} port {server.port}: {_words(error)}"
     return Way.COMES_BACK, ""
 
 
@@ -70,7 +72,7 @@ async def _media(server: MediaServer) -> tuple[Way, str]:
             if await _is_refused(server, port):
                 return Way.COMES_BACK, ""
     except OSError as error:
-        return Way.FAILED, f"{server.address} UDP: {error.strerror or error}"
+        return Way.FAILED, f"{server.address} UDP: {_words(error)}"
     return Way.UNKNOWN, f"no media port of {ports[-1]} to {last} said that it is closed"
 
 
@@ -88,6 +90,11 @@ async def _is_refused(server: MediaServer, port: int) -> bool:
                 return True
             raise
         return True
+
+
+def _words(error: OSError) -> str:
+    """asyncio puts more into its own than an administrator wants to read."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _socket(server: MediaServer, kind: socket.SocketKind) -> socket.socket:

@@ -45,6 +45,16 @@ class Latching:
         """Each pair of ports that had media lately, RTCP of the other direction included."""
         return latches.flows(self._list("set", "flows", version))
 
+    def flow(self, path: Path) -> dict[str, int]:
+        """Packets and octets of one pair of ports, the client's as it is named or latched."""
+        latched = latches.latched_port(self._list("map", "latch", path.version), path)
+        ends = {"client": str(path.client), "client_port": latched or path.client_port}
+        ends |= {"server": str(path.server), "server_port": path.server_port}
+        for flow in self.flows(path.version):
+            if ends.items() <= flow.items():
+                return {"packets": flow["packets"], "octets": flow["octets"]}
+        return {"packets": 0, "octets": 0}
+
     def _clearance(self, path: Path, seen_port: int) -> str:
         """Takes away what stands at the keys of a new latch."""
         text = ""

@@ -1,8 +1,8 @@
 """The agent's ear for directors: signed orders by UDP, each answered once.
 
 Owns one socket. Orders: `probe` (send a datagram to the director in the VIP's name), `latch`,
-`unlatch`, `flows` (of one client), `check`. What is not signed with the cluster's key, is old or
-was here before gets no answer.
+`unlatch`, `flow` (what one stream has sent), `check`. What is not signed with the cluster's key, is
+old or was here before gets no answer.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ PORT = 7554
 TRIES = 32
 """Media ports that are tried for one that is free."""
 TIMEOUT_LIMIT_S = 86_400
-FLOWS_LIMIT = 4
-"""In one answer."""
 
 
 class Agent(asyncio.DatagramProtocol):
@@ -45,7 +43,7 @@ class Agent(asyncio.DatagramProtocol):
             "probe": self._probe,
             "latch": self._latch,
             "unlatch": self._unlatch,
-            "flows": self._flows,
+            "flow": self._flow,
             "check": self._check,
         }
 
@@ -109,11 +107,8 @@ class Agent(asyncio.DatagramProtocol):
     def _unlatch(self, order: dict[str, Any]) -> dict[str, Any]:
         return {"was": self._server.latching.unlatch(self._path(order))}
 
-    def _flows(self, order: dict[str, Any]) -> dict[str, Any]:
-        client, port = ip_address(order["client"]), _port(order["client_port"])
-        listed = self._server.latching.flows(client.version)
-        mine = [e for e in listed if (e["client"], e["client_port"]) == (str(client), port)]
-        return {"flows": mine[:FLOWS_LIMIT]}
+    def _flow(self, order: dict[str, Any]) -> dict[str, Any]:
+        return dict(self._server.latching.flow(self._path(order)))
 
     def _check(self, order: dict[str, Any]) -> dict[str, Any]:
         return {"wrong": self._server.check()}

@@ -72,3 +72,4 @@ def test_flows_of_a_kernel(nft: Nft) -> None:
     assert table.flows(4) == []
     nft.run(f"add element {ruleset.TABLE} flows4 {{ {path.key(5000)} }}")
     assert [each["client_port"] for each in table.flows(4)] == [5000]
+    assert table.flow(path) == {"packets": 0, "octets": 0}
