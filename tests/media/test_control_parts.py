@@ -16,7 +16,7 @@ from l7lb.media.ports import FlowPath, RelayStream
 from l7lb.model_media import Mode
 from l7lb.persistence.learned import LocalPinTable
 from l7lb.persistence.published import PublishedPins, value_of
-from l7lb.pool.slot import Outcome, Slot
+from l7lb.pool.slot import Home, Outcome, Slot
 from l7lb_protocols.facts import PlainFacts
 from l7lb_protocols.rtsp.errors import RtspRefusal
 from l7lb_protocols.rtsp.message import Request, Response
@@ -149,14 +149,15 @@ def test_descriptions_too() -> None:
 # --------------------------------------------------------------------------- held
 
 
-class Counted:
+class Counted(Home):
     """A pool's end of slots."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.back: list[Outcome] = []
 
     def slot(self) -> Slot:
-        return Slot(self, None, b"", 0.0)  # type: ignore[arg-type]
+        return Slot(self, None, b"", 0.0)
 
     def give_back(self, server: object, outcome: Outcome) -> None:
         self.back.append(outcome)
