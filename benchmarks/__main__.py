@@ -19,7 +19,7 @@ from benchmarks.lab import Lab, check_command, environment, is_first
 from benchmarks.load import LoadFailed
 from benchmarks.locks import pairs
 from benchmarks.mail import sessions
-from benchmarks.media import kernel, relay
+from benchmarks.media import control, kernel, relay
 from benchmarks.setups import ROOT, Setup, render
 from benchmarks.smtp import messages
 
@@ -34,8 +34,9 @@ CASES = (
     *sessions.CASES,
     *messages.CASES,
     *relay.CASES,
-    *viewings.CASES,
     *kernel.CASES,
+    *control.CASES,
+    *viewings.CASES,
 )
 FOLDER = ROOT / "build/bench"
 BUSY = 1.0

@@ -1,7 +1,8 @@
-"""A director's machine dies while a player plays: another takes the VIP, the player goes on."""
+"""A director or its machine dies while a player plays: with another one the player goes on."""
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -27,12 +28,18 @@ while True:
 """
 
 
-def take_over(scene: Stage) -> MediaDirector:
-    """d1 falls silent; d2, with the same rules, gets the VIP and listens there."""
+def take_over(scene: Stage, is_machine_dead: bool) -> MediaDirector:
+    """d1 dies; d2, with the same rules, gets the VIP and listens there."""
     second = MediaDirector(scene.lab["d2"], scene.folder, "d2")
     second.start_kernel()
     ask(second, lambda kernel: kernel.want(wanted(scene.version, [scene.mode])))
-    scene.lab.cut("d1")
+    if is_machine_dead:
+        scene.lab.cut("d1")
+    else:
+        for process in scene.director.processes:
+            process.kill()
+            process.wait()
+        scene.lab.take_vip("d1")
     scene.lab.give_vip("d2")
     words = (sys.executable, "-c", LISTENER, VIP[scene.version], str(RTSP))
     assert read_line(scene.lab["d2"].start(*words, stdout=subprocess.PIPE)) == "ready"
@@ -41,19 +48,28 @@ def take_over(scene: Stage) -> MediaDirector:
 
 @pytest.mark.parametrize("mode", ["nat", "direct"])
 @pytest.mark.parametrize("version", [4, 6])
-def test_the_player_goes_on(version: int, mode: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_machine_dead", [True, False], ids=["machine", "processes"])
+def test_the_player_goes_on(version: int, mode: str, is_machine_dead: bool, tmp_path: Path) -> None:
     with stage(version, mode, tmp_path) as scene:
         player = ffmpeg(scene.lab["client"], tmp_path, scene.url, strict=True)
         player.wait_frames(FRAMES)
-        second = take_over(scene)
+        second = take_over(scene, is_machine_dead)
         player.wait_frames(player.frames() + MORE)
         servers = {e["server"]: e for e in ask(second, lambda k: k.counters())["servers"]}
         came_by = servers["s1"]["to_clients"]["packets"]
         assert came_by > MORE if mode == "nat" else came_by == 0
         stop(player.process)
+        if not is_machine_dead:
+            assert packets_of(scene, "unsaid") > 0
         lost_before = ask(second, lambda k: k.counters())["dropped"]["lost"]
         unknown_segment(scene)
         assert ask(second, lambda k: k.counters())["dropped"]["lost"] > lost_before
+
+
+def packets_of(scene: Stage, counter: str) -> int:
+    """Of a counter of the director that died."""
+    listed = scene.lab["d1"].run("nft", "-j", "list", "counter", "inet", "l7lb_media", counter)
+    return int(json.loads(listed)["nftables"][1]["counter"]["packets"])
 
 
 def unknown_segment(scene: Stage) -> None:

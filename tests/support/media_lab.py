@@ -69,6 +69,15 @@ class MediaLab:
         self._tell_neighbours(name, "front", VIP)
         self._tell_neighbours(name, "back", GATEWAY)
 
+    def take_vip(self, name: str) -> None:
+        """From a director whose machine lives."""
+        self[name].ip(
+            f"addr del {VIP[4]}/32 dev front",
+            f"addr del {VIP[6]}/128 dev front",
+            f"addr del {GATEWAY[4]}/32 dev back",
+            f"addr del {GATEWAY[6]}/128 dev back",
+        )
+
     def _tell_neighbours(self, owner: str, device: str, table: dict[int, str]) -> None:
         """What gratuitous ARP and unsolicited neighbour advertisements do."""
         link = json.loads(self[owner].run("ip", "-j", "link", "show", "dev", device))[0]

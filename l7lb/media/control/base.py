@@ -13,6 +13,7 @@ from l7lb.media.control.held import Held
 from l7lb.media.control.line import Asked, Line
 from l7lb.media.control.states import NEXT, State, Turn
 from l7lb.media.ports import Choice
+from l7lb.media.quiet import make_quiet
 from l7lb_protocols.rtsp.message import response
 from l7lb_protocols.rtsp.reader import Reader
 from l7lb_protocols.wire import (
@@ -62,6 +63,7 @@ class RtspBase(Session):
         """Numbers of the server's requests that the client has not answered."""
         self._phase = -1
         self._last_words = b""
+        self._is_quiet = False
         self.is_closing = False
         """Nothing is read from the client any more; what it asked before is answered."""
 
@@ -144,6 +146,7 @@ class RtspBase(Session):
 
     def _let_go(self, outcome: int) -> None:
         """No server any more; what UDP sessions hold stays until their timeout."""
+        self._set_quiet(False)
         self._keep_places()
         self.driver.release(outcome, False)
         self.office.sessions.discard(self)
@@ -165,6 +168,7 @@ class RtspBase(Session):
         }
         lasting = []
         for held in self.held.values():
+            held.stop_listening()
             if not held.is_interleaved and held.id not in leaving:
                 lasting.append(held)
             elif held.relay and relays is not None:
@@ -187,6 +191,15 @@ class RtspBase(Session):
             self._server, self._pool = server, pool
             self._log(self.line.open()[0])
         self.driver.close(linger)
+
+    def _set_quiet(self, is_quiet: bool) -> None:
+        """Whether the end of this process shall go unheard, on both sides (`media.quiet`)."""
+        if is_quiet == self._is_quiet:
+            return
+        self._is_quiet = is_quiet
+        for stream in (self.driver.client, self.driver.server):
+            if stream is not None and not stream.closed:
+                make_quiet(stream.fd, is_quiet)
 
     # ------------------------------------------------------------------ time
 

@@ -11,6 +11,7 @@ file are elements of sets and maps: one for each server, none for each session.
   Servers that answer directly look for strangers themselves: here nobody could know.
 - `heard` keeps from which ports packets came; `latch` is for a player behind a router that changes
   them: keys are client, port, server, port.
+- The end of a connection whose socket is quiet (`media.quiet`) is not said.
 - A segment of control that belongs to no connection is dropped, not answered with a reset: a
   player whose director died goes on with its media. So is one of a server's.
 """
@@ -20,6 +21,7 @@ from __future__ import annotations
 import hashlib
 
 from l7lb.media.kernel.spec import NAT, Placed, Want, placement
+from l7lb.media.quiet import PRIORITY
 
 TABLE = "inet l7lb_media"
 NAME = TABLE.split()[1]
@@ -73,6 +75,7 @@ _FAMILY = """
 _HOOKS = """
   counter strangers {{}}
   counter lost {{}}
+  counter unsaid {{}}
 
   chain no_connection {{
     ct state invalid counter name lost drop
@@ -98,6 +101,15 @@ _HOOKS = """
     ip saddr . tcp sport @control4 socket transparent 1 meta mark set meta mark or {mark}
     ip6 saddr . tcp sport @control6 socket transparent 1 meta mark set meta mark or {mark}
     meta l4proto {{ icmp, icmpv6 }} socket transparent 1 meta mark set meta mark or {mark}
+  }}
+  chain control_out {{
+    type filter hook output priority mangle; policy accept;
+    meta priority != 0:{quiet} accept
+    tcp flags & (fin|rst) == 0 accept
+    ip saddr . tcp sport @front4 counter name unsaid drop
+    ip6 saddr . tcp sport @front6 counter name unsaid drop
+    ip daddr . tcp dport @control4 counter name unsaid drop
+    ip6 daddr . tcp dport @control6 counter name unsaid drop
   }}
   chain clients_in {{
     type filter hook input priority mangle; policy accept;
@@ -126,7 +138,7 @@ def _family(version: int) -> str:
     )
 
 
-BODY = _family(4) + _family(6) + _HOOKS.format(mark=f"0x{MARK:08x}")
+BODY = _family(4) + _family(6) + _HOOKS.format(mark=f"0x{MARK:08x}", quiet=PRIORITY)
 VERSION = VERSION_PREFIX + hashlib.sha256(BODY.encode()).hexdigest()[:12]
 
 

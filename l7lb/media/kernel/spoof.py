@@ -20,8 +20,8 @@ from typing import Any, Self
 from l7lb.media.kernel.spec import Address
 from l7lb.media.signed import LIMIT_BYTES, BadDatagram, Seal
 
-TRIES = 3
-TRY_S = 0.7
+TRIES = 5
+TRY_S = 1.0
 RECEIVED_LIMIT = 64
 """Datagrams looked at for one answer."""
 _PACKET_LIMIT_BYTES = LIMIT_BYTES + 128

@@ -19,7 +19,8 @@ from l7lb.media.kernel.rules import make_transparent
 from l7lb.media.kernel.spec import MediaServer
 
 SOURCES = {4: IPv4Address("192.0.2.77"), 6: IPv6Address("2001:db8:7777::77")}
-DEADLINE_S = 2.0
+DEADLINE_S = 3.5
+"""A first segment is repeated after 1 and 3 s."""
 UDP_TRIES = 4
 EVERY_S = 0.25
 
