@@ -1,7 +1,7 @@
 """RTSP's control connections: CPU for a session set up, and memory for one that is held.
 
-A session is OPTIONS, DESCRIBE, two SETUPs, PLAY and TEARDOWN over a connection of its own. The peer is
-gst-rtsp-server itself, which serves these very sessions: what the director adds to it.
+A session is OPTIONS, DESCRIBE, two SETUPs, PLAY and TEARDOWN over a connection of its own. The
+peer is gst-rtsp-server itself, which serves these very sessions: what the director adds to it.
 """
 
 from __future__ import annotations

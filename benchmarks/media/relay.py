@@ -1,9 +1,9 @@
 """Mode `relay`: CPU for each RTP packet, losses, and memory for each session.
 
 Packets of 1,200 octets in streams of some 200 a second each, as films of 2 Mb/s have them.
-`asyncio` is the same written with datagram endpoints; `kernel forward` is what the bare way through
-a director's kernel costs, measured at 60,000 packets a second as the difference to a way without a
-director, in the time of sender and receiver.
+`asyncio` is the same written with datagram endpoints, `bare C` with recvmmsg and nothing else.
+`kernel forward` is what the bare way through a director's kernel costs, measured at 60,000 packets
+a second as the difference to a way without a director, in the time of sender and receiver.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from benchmarks.media import wires
 from benchmarks.media.wires import Wires
 from l7lb.media.relay import wire
 from l7lb.media.relay.process import listening_socket
+from l7lb.media.relay.spec import RelaySpec
 from l7lb.media.relay.verbs import Counters, Open, Peers, Request
 
 OCTETS = 1200
@@ -89,7 +90,7 @@ class Road:
     def __init__(self, bench: Bench, hosts: Wires, rate: int, flows: int) -> None:
         self.bench, self.hosts, self.rate, self.flows = bench, hosts, rate, flows
         self.sent = self.lost = 0
-        self.program = build(bench.lab.folder)
+        self.program = build(bench.lab.folder, "stream")
 
     def run(self, target: tuple[str, int], sink: str, rate: int = 0) -> tuple[float, int]:
         """CPU time of server and client together, and how many packets came."""
@@ -116,10 +117,10 @@ def figures_of(line: bytes) -> tuple[int, float]:
     return int(count), float(cpu_s)
 
 
-def build(folder: Path) -> Path:
-    program = folder / "stream"
+def build(folder: Path, name: str) -> Path:
+    program = folder / name
     if not program.exists():
-        subprocess.run(["gcc", "-O2", "-o", program, HERE / "stream.c"], check=True)
+        subprocess.run(["gcc", "-O2", "-o", program, HERE / f"{name}.c"], check=True)
     return program
 
 
@@ -156,8 +157,18 @@ def open_session(talk: Talk, number: int) -> None:
 
 
 def plain_asyncio(road: Road) -> float:
+    return other(road, sys.executable, str(HERE / "asyncio_relay.py"))
+
+
+def bare(road: Road) -> float:
+    program = build(road.bench.lab.folder, "bare_relay")
+    return other(road, str(program), more=(str(int(RelaySpec().rest_s * 1e6)),))
+
+
+def other(road: Road, *program: str, more: tuple[str, ...] = ()) -> float:
+    """The same for a relay that is told its flows on the command line."""
     words = (wires.DIRECTOR_NEAR, wires.DIRECTOR_FAR, PORT, road.flows, wires.CLIENT, SINK_PORT)
-    command = [sys.executable, str(HERE / "asyncio_relay.py"), *map(str, words)]
+    command = [*program, *map(str, words), *more]
     with started(road.hosts.at("director", *pinned(core(road), command))) as process:
         return through(road, process.pid)
 
@@ -184,7 +195,12 @@ def packets(rate: int, flows: int) -> Callable[[Bench], Figures]:
         if not wires.can_be():
             raise RuntimeError("only root can make the hosts")
         with Wires() as hosts:
-            kinds = {OURS: ours, "kernel forward": kernel_forward, "asyncio": plain_asyncio}
+            kinds: dict[str, Callable[[Road], float]] = {
+                OURS: ours,
+                "kernel forward": kernel_forward,
+                "bare C": bare,
+                "asyncio": plain_asyncio,
+            }
             roads = {name: Road(bench, hosts, rate, flows) for name in kinds}
             subjects = {name: partial(kind, roads[name]) for name, kind in kinds.items()}
             rounds = bench.interleave(subjects)

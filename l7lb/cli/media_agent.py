@@ -51,11 +51,11 @@ def run(args: argparse.Namespace) -> int:
 
 async def serve(spec: HotFilesSpec, node: str) -> int:
     """Until SIGTERM or SIGINT."""
-    task = asyncio.ensure_future(Agent(spec, node).run(ready))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
     try:
+        task = asyncio.ensure_future(Agent(spec, node).run(ready))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
         await task
     except asyncio.CancelledError:
         return 0

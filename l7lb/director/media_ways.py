@@ -60,18 +60,24 @@ class KernelWay:
         return await self._client.transparent_socket(_address(source))
 
     async def latch(self, path: FlowPath, timeout_s: int) -> str:
-        asked = {
-            "client": path.client,
-            "client_port": path.client_port,
-            "server": path.server,
-            "server_port": path.server_port,
-            **({"agent": path.agent} if path.agent else {}),
-        }
-        said = await self._client.latch(asked, timeout_s)
+        said = await self._client.latch(_path(path), timeout_s)
         return str(said.get("heard", ""))
+
+    async def unlatch(self, path: FlowPath) -> None:
+        await self._client.unlatch(_path(path))
 
     def close(self) -> None:
         self._client.close()
+
+
+def _path(path: FlowPath) -> dict[str, object]:
+    return {
+        "client": path.client,
+        "client_port": path.client_port,
+        "server": path.server,
+        "server_port": path.server_port,
+        **({"agent": path.agent} if path.agent else {}),
+    }
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:

@@ -99,7 +99,11 @@ class Kernel(Protocol):
         """A TCP socket that has a client's address as its own, to connect to a server with."""
 
     async def latch(self, path: FlowPath, timeout_s: int) -> str:
-        """Whence the client is heard: `silent`, `as-named`, or `elsewhere`, which is mapped."""
+        """Whence the client is heard: `silent`, `as-named`, or `elsewhere`, which is mapped for so
+        long."""
+
+    async def unlatch(self, path: FlowPath) -> None:
+        """It plays no more."""
 
 
 class Holdings(Protocol):

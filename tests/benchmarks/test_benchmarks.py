@@ -95,7 +95,7 @@ def test_the_relay_gives_figures_beside_the_kernel_and_asyncio(tmp_path: Path) -
     options = ("--rounds", "1", "--seconds", "1", "--folder", str(tmp_path), "--host-network")
     benchmarks("relay-10k", "relay-memory", *options)
     rounds = json.loads((tmp_path / "relay-10k.json").read_text())["rounds"]
-    assert set(rounds) == {"l7lb", "kernel forward", "asyncio"}
+    assert set(rounds) == {"l7lb", "kernel forward", "bare C", "asyncio"}
     assert all(figures[0] > 0 for figures in rounds.values())
     memory = json.loads((tmp_path / "relay-memory.json").read_text())["rounds"]
     assert memory["l7lb"][0] > memory["its sockets"][0] > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,6 +100,15 @@ def test_a_change_is_told(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_wrong_is_said(complaints: Complaints, old: str, new: str, complaint: str) -> None:
     found = complaints(SHORT.replace(old, new, 1))
     assert any(complaint in each for each in found), found
+
+
+def test_the_section_in_the_documents_is_good(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("L7LB_ANNOUNCE_SECRET", SECRET)
+    page = Path(__file__).parents[2] / "docs/howto/hot-files.md"
+    [block] = re.findall(r"```\n(media:\n.*?)```", page.read_text(), re.DOTALL)
+    spec = load(block).hot_files
+    assert spec is not None
+    assert spec.busy_sessions == 300
 
 
 @pytest.mark.parametrize("value", ["", "/", 3, f"/{'x' * PATH_LIMIT}", "/a/{node", "/a\nb"])

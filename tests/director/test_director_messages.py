@@ -8,6 +8,7 @@ import pytest
 
 from l7lb.director import messages
 from l7lb.director.messages import ToSupervisor, ToWorker
+from l7lb.media.modes import Known
 from l7lb.model import (
     Address,
     CheckSpec,
@@ -25,6 +26,7 @@ from l7lb.model import (
 from l7lb.pool.cells import Layout
 from l7lb.pool.indices import Indices
 from l7lb.pool.server import Admin, ServerUpdate
+from l7lb_protocols.announce.listing import Listing
 
 ROUTE = RouteSpec(
     "r",
@@ -48,6 +50,8 @@ SAID: list[ToWorker | ToSupervisor] = [
     messages.Ping(),
     messages.ReopenLogs(),
     messages.Learned("web", b"v", "a"),
+    messages.MediaWays({("video", "media", "a"): Known(kernel="why")}),
+    messages.HotSaid(Listing("a", 1, 2, (3, 4))),
     messages.Drain(1.5),
     messages.Ready(2),
     messages.Refused(2, "why"),

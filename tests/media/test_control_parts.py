@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from l7lb.errors import MediaRefused
 from l7lb.media.control.held import GRACE_S, Book, Held, Stream, TcpOnly, alias_of
-from l7lb.media.control.latching import Watch, heard
+from l7lb.media.control.latching import Latching, Watch
 from l7lb.media.control.line import Asked, Line
 from l7lb.media.control.naming import Naming
 from l7lb.media.control.transports import Terms, from_relay, hidden, pair_of, towards_server, usable
@@ -14,7 +16,7 @@ from l7lb.media.ports import FlowPath, RelayStream
 from l7lb.model_media import Mode
 from l7lb.persistence.learned import LocalPinTable
 from l7lb.persistence.published import PublishedPins, value_of
-from l7lb.pool.slot import Outcome, Slot
+from l7lb.pool.slot import Home, Outcome, Slot
 from l7lb_protocols.facts import PlainFacts
 from l7lb_protocols.rtsp.errors import RtspRefusal
 from l7lb_protocols.rtsp.message import Request, Response
@@ -147,14 +149,15 @@ def test_descriptions_too() -> None:
 # --------------------------------------------------------------------------- held
 
 
-class Counted:
+class Counted(Home):
     """A pool's end of slots."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.back: list[Outcome] = []
 
     def slot(self) -> Slot:
-        return Slot(self, None, b"", 0.0)  # type: ignore[arg-type]
+        return Slot(self, None, b"", 0.0)
 
     def give_back(self, server: object, outcome: Outcome) -> None:
         self.back.append(outcome)
@@ -238,10 +241,26 @@ async def test_latching(
     kernel = Words(p1=first, p2=second)
     paths = [FlowPath("192.0.2.1", port, "10.0.0.1", 9) for port in (1, 2)]
     watch = Watch(paths, 0.05, 60)
-    assert await heard(kernel, watch) is is_heard  # type: ignore[arg-type]
+    latching = Latching(kernel, watch)  # type: ignore[arg-type]
+    assert await latching.listen() is is_heard
+    assert latching.mapped == (paths[:1] if first == ["elsewhere"] else [])
     assert kernel.asked[:2] == [1, 2]
     if first != ["silent"]:
         assert kernel.asked.count(1) == 1
+
+
+async def test_what_is_mapped_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Words(p1=["elsewhere"], p2=["as-named"])
+    paths = [FlowPath("192.0.2.1", port, "10.0.0.1", 9) for port in (1, 2)]
+    monkeypatch.setattr("l7lb.media.control.latching.RENEWALS", 10_000)
+    latching = Latching(kernel, Watch(paths, 0.01, 60))  # type: ignore[arg-type]
+    assert await latching.listen()
+    renewing = asyncio.create_task(latching.renew())
+    async with asyncio.timeout(30):
+        while kernel.asked.count(1) < 4:
+            await asyncio.sleep(0.001)
+    renewing.cancel()
+    assert kernel.asked.count(2) == 1
 
 
 # --------------------------------------------------------------------------- published paths

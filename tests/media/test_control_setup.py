@@ -86,6 +86,8 @@ async def test_another_connection_ends_the_session() -> None:
             session = f"Session: {await client.set_up(UDP)}"
         relays = relays_of(parts)
         alias = relays.told[0][1].alias
+        assert relays.timeouts == [40.0]
+        relays.touched.clear()
         async with await rig.client() as client:
             await client.ask("PLAY", "rtsp://h/film", session)
             assert {name for name, _ in relays.touched} == {alias}
@@ -252,6 +254,18 @@ async def test_the_kernel_moves_the_packets(mode: Mode, agent: int) -> None:
                 FlowPath("127.0.0.1", 5001, "127.0.0.1", 6001, agent),
             ]
             assert not rig.office.tcp_only.holds("127.0.0.1")
+
+
+async def test_a_player_behind_a_router_is_unlatched_at_the_end() -> None:
+    parts, kernel = kernel_parts(Mode.NAT)
+    kernel.heard = "elsewhere"
+    async with ScriptedServer() as server, to(server, parts=parts) as rig:
+        async with await rig.client() as client:
+            session = f"Session: {await client.set_up(UDP)}"
+            await client.ask("PLAY", "rtsp://h/film", session)
+            await rig.until(lambda: len(kernel.latched) == 2)
+            await client.ask("TEARDOWN", "rtsp://h/film", session)
+            await rig.until(lambda: kernel.unlatched == kernel.latched)
 
 
 async def test_a_player_that_the_kernel_does_not_hear_is_told_461() -> None:

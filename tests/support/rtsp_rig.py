@@ -210,6 +210,7 @@ class WordRelays:
         self.told: list[tuple[RelayStream, RelayPeers]] = []
         self.touched: list[tuple[str, float]] = []
         self.closed: list[tuple[str, int]] = []
+        self.timeouts: list[float] = []
         self.refusal: RelayRefused | None = None
         self.gate: asyncio.Event | None = None
 
@@ -229,6 +230,7 @@ class WordRelays:
 
     async def touch(self, session: str, *, silent_s: float = 0.0, timeout_s: float = 0.0) -> None:
         self.touched.append((session, silent_s))
+        self.timeouts += [timeout_s] if timeout_s else []
 
     async def close(self, session: str, stream: int = -1) -> None:
         self.closed.append((session, stream))
@@ -240,6 +242,7 @@ class WordKernel:
     def __init__(self) -> None:
         self.sockets: list[str] = []
         self.latched: list[FlowPath] = []
+        self.unlatched: list[FlowPath] = []
         self.heard = "as-named"
         self.refusal: MediaRefused | None = None
 
@@ -254,6 +257,9 @@ class WordKernel:
     async def latch(self, path: FlowPath, timeout_s: int) -> str:
         self.latched.append(path)
         return self.heard
+
+    async def unlatch(self, path: FlowPath) -> None:
+        self.unlatched.append(path)
 
 
 class WordModes:

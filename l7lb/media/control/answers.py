@@ -6,12 +6,12 @@ Session ids get their tag here, and a SETUP's answer the ports that the client s
 from __future__ import annotations
 
 from l7lb.media.control.base import RtspBase, local_address, log
-from l7lb.media.control.held import Held, Stream
-from l7lb.media.control.latching import Watch, heard
+from l7lb.media.control.held import GRACE_S, Held, Stream
+from l7lb.media.control.latching import Latching, Watch
 from l7lb.media.control.line import Asked
 from l7lb.media.control.states import State, Turn
 from l7lb.media.control.transports import from_relay, hidden
-from l7lb.media.ports import FlowPath, Kernel, RelayPeers
+from l7lb.media.ports import FlowPath, RelayPeers
 from l7lb.model_media import Mode
 from l7lb.persistence.published import value_of
 from l7lb_protocols.rtsp.errors import RtspRefusal
@@ -142,8 +142,10 @@ class AnswerSide(RtspBase):
         if relay is not None and chosen.is_udp:
             server_ports = chosen.ports(b"server_port") or (0, 0)
             told = RelayPeers(asked.client_ports, server_ports, held.alias)
-            assert self.office.parts.relays is not None
-            self.office.tell(self.office.parts.relays.peers(relay, told))
+            relays = self.office.parts.relays
+            assert relays is not None
+            self.office.tell(relays.peers(relay, told))
+            self.office.tell(relays.touch(relay.session, timeout_s=held.timeout_s + GRACE_S))
             held.relay, stream.relay_stream = relay.session, relay.stream
             chosen = from_relay(chosen, relay, asked.client_ports, local)
         elif relay is not None:
@@ -178,8 +180,10 @@ class AnswerSide(RtspBase):
         elif self.choice.mode in KERNEL_MODES and parts.kernel is not None:
             self._set_quiet(not self.is_interleaved)
             watch = Watch(self._paths(held), options.silent_s, int(held.timeout_s) + LATCH_GRACE_S)
-            if watch.paths:
-                self.office.spawn(self._listen_for_player(parts.kernel, watch))
+            if watch.paths and held.listening is None:
+                held.latching = Latching(parts.kernel, watch)
+                listening = self._listen_for_player(held.latching)
+                held.listening = self.office.spawn(listening)
 
     def _paths(self, held: Held) -> list[FlowPath]:
         """Of RTP and RTCP of each stream over UDP."""
@@ -198,9 +202,11 @@ class AnswerSide(RtspBase):
             if client_port and server_port and not isinstance(address, str)
         ]
 
-    async def _listen_for_player(self, kernel: Kernel, watch: Watch) -> None:
+    async def _listen_for_player(self, latching: Latching) -> None:
         source, refuse_s = self.driver.source, self.front.options.tcp_only_s
-        if not await heard(kernel, watch):
+        if await latching.listen():
+            await latching.renew()
+        else:
             log.info("no UDP from a player", extra=self._fields(source))
             self.office.tcp_only.add(source, refuse_s)
 
@@ -219,9 +225,18 @@ class AnswerSide(RtspBase):
             return
         self.held.pop(tagged.id, None)
         self.office.book.free(tagged.token)
+        if held is not None:
+            self._unlatch(held)
         if relays is not None and (held is None or held.relay):
             name = held.relay if held is not None else ""
             self.office.tell(relays.close(name or Held(tagged.id, tagged.token).alias))
+
+    def _unlatch(self, held: Held) -> None:
+        held.stop_listening()
+        kernel = self.office.parts.kernel
+        if held.latching is not None and kernel is not None:
+            for path in held.latching.mapped:
+                self.office.tell(kernel.unlatch(path))
 
     # ------------------------------------------------------------------ requests of the server
 

@@ -168,6 +168,7 @@ class RtspBase(Session):
         }
         lasting = []
         for held in self.held.values():
+            held.stop_listening()
             if not held.is_interleaved and held.id not in leaving:
                 lasting.append(held)
             elif held.relay and relays is not None:

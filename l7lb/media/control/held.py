@@ -7,10 +7,12 @@ user calls `sweep`.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from l7lb.media.control.latching import Latching
 from l7lb.pool.slot import Outcome, Slot
 
 GRACE_S = 10.0
@@ -43,6 +45,15 @@ class Held:
     relay: str = ""
     """Its name at the relay; empty: none."""
     streams: list[Stream] = field(default_factory=list)
+    latching: Latching | None = None
+    """Of a player in modes `direct` and `nat`, since PLAY."""
+    listening: asyncio.Task[None] | None = None
+
+    def stop_listening(self) -> None:
+        """What is mapped stays until its timeout."""
+        if self.listening is not None:
+            self.listening.cancel()
+            self.listening = None
 
     @property
     def alias(self) -> str:

@@ -18,7 +18,10 @@ from l7lb.media.ports import FlowPath, Kernel
 FIRST_S = 0.5
 EVERY_S = 1.5
 """Between two looks; each asks the kernel for a listing."""
+RENEWALS = 3
+"""In the time of a latch."""
 SILENT = "silent"
+ELSEWHERE = "elsewhere"
 log = logging.getLogger("l7lb.media")
 
 
@@ -31,27 +34,45 @@ class Watch:
     """Of the latches."""
 
 
-async def heard(kernel: Kernel, watch: Watch) -> bool:
-    """True as soon as each path has a verdict or the player was heard on one when time is up;
-    False: nothing came."""
-    loop = asyncio.get_running_loop()
-    end_s = loop.time() + watch.within_s
-    left = list(watch.paths)
-    was_heard = False
-    await asyncio.sleep(min(FIRST_S, watch.within_s))
-    while True:
-        silent = [path for path in left if await _is_silent(kernel, path, watch.timeout_s)]
-        was_heard = was_heard or len(silent) < len(left)
-        left = silent
-        if not left or loop.time() >= end_s:
-            return was_heard
-        await asyncio.sleep(EVERY_S)
+class Latching:
+    """One player. `listen` once; then `renew` until it is cancelled."""
 
+    def __init__(self, kernel: Kernel, watch: Watch) -> None:
+        self._kernel = kernel
+        self._watch = watch
+        self.mapped: list[FlowPath] = []
+        """Those whose player is heard from another port: they end with the latch's timeout."""
 
-async def _is_silent(kernel: Kernel, path: FlowPath, timeout_s: int) -> bool:
-    """A kernel that cannot be asked knows nothing against the player."""
-    try:
-        return await kernel.latch(path, timeout_s) == SILENT
-    except L7lbError as error:
-        log.info("not latched", extra={"reason": str(error), "source": path.client})
-        return False
+    async def listen(self) -> bool:
+        """True as soon as each path has a verdict, or the player was heard on one when time is
+        up; False: nothing came."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + self._watch.within_s
+        left = list(self._watch.paths)
+        was_heard = False
+        await asyncio.sleep(min(FIRST_S, self._watch.within_s))
+        while True:
+            silent = [path for path in left if await self._look(path) == SILENT]
+            was_heard = was_heard or len(silent) < len(left)
+            left = silent
+            if not left or loop.time() >= end_s:
+                return was_heard
+            await asyncio.sleep(EVERY_S)
+
+    async def renew(self) -> None:
+        """Latches know nothing of packets: whoever plays longer needs them longer."""
+        while self.mapped:
+            await asyncio.sleep(self._watch.timeout_s / RENEWALS)
+            for path in list(self.mapped):
+                await self._look(path)
+
+    async def _look(self, path: FlowPath) -> str:
+        """A kernel that cannot be asked knows nothing against the player."""
+        try:
+            word = await self._kernel.latch(path, self._watch.timeout_s)
+        except L7lbError as error:
+            log.info("not latched", extra={"reason": str(error), "source": path.client})
+            return ""
+        if word == ELSEWHERE and path not in self.mapped:
+            self.mapped.append(path)
+        return word

@@ -14,10 +14,11 @@ from contextlib import suppress
 from functools import partial
 
 from l7lb.media.hot.copier import Copier
-from l7lb.media.hot.errors import SharedAway
+from l7lb.media.hot.errors import CannotStart, SharedAway
 from l7lb.media.hot.hot_set import HotSet, HotSetSpec
 from l7lb.media.hot.lists import ListServer
 from l7lb.media.hot.originals import Walk
+from l7lb.media.hot.popular_file import REMEMBERED, remember, remembered
 from l7lb.media.hot.readings import WHOLE, Counted
 from l7lb.media.hot.residency import Access, ResidencySpec
 from l7lb.media.hot.rooms import Room
@@ -27,6 +28,7 @@ from l7lb.media.hot.status import Status, write
 from l7lb.media.hot.telling import State, Teller
 from l7lb.media.hot.watch import Watch
 from l7lb.model_hot_files import HotFilesSpec
+from l7lb_protocols.announce.datagram import NODE_BYTES
 from l7lb_protocols.announce.digest import path_digest
 
 log = logging.getLogger("l7lb.media.hot")
@@ -36,6 +38,7 @@ LOOK_S = 10.0
 CALM_S = 0.1
 """From a change to the walk that looks at it: changes come in crowds."""
 STATUS_S = 1.0
+REMEMBER_S = 30.0
 SMOOTH = 0.2
 """Weight of the newest figure in the rate that is announced."""
 HOT_SHOWN = 20
@@ -47,6 +50,8 @@ class Agent:
     def __init__(
         self, spec: HotFilesSpec, node: str, now: Callable[[], float] = time.monotonic
     ) -> None:
+        if not 1 <= len(node.encode()) <= NODE_BYTES or not node.isprintable():
+            raise CannotStart(f"{node!r} is no name of a server")
         self._spec = spec
         self._node = node
         self._now = now
@@ -94,6 +99,7 @@ class Agent:
                 tasks.create_task(self._settle_often())
                 tasks.create_task(self._copier.run())
                 tasks.create_task(self._write_often(sender))
+                tasks.create_task(self._remember_often())
         finally:
             self._copier.stop()
             self._watch.close()
@@ -101,6 +107,7 @@ class Agent:
             await lists.close()
             with suppress(OSError):
                 write(self._told(), self._shelf.local)
+                remember(self._top(), self._shelf.local, time.time())
 
     # ----------------------------------------------------------------- what is read
 
@@ -162,9 +169,13 @@ class Agent:
     # ----------------------------------------------------------------- the shared directory
 
     def _take_in(self) -> None:
-        """Copies of an earlier life; the first walk says which of them are still true."""
-        for name, copy in self._shelf.held.items():
-            self._hot.found(name, copy.size)
+        """Copies and popularity of an earlier life; the first walk says which copies are true."""
+        popularity, now_s = self._hot.popularity, self._now()
+        for name, score in remembered(self._shelf.local, self._spec.half_life_s, time.time()):
+            popularity.add(name, score, now_s)
+        held = self._shelf.held
+        for name in sorted(held, key=lambda each: popularity.score(each, now_s)):
+            self._hot.found(name, held[name].size)
 
     async def _settle_often(self) -> None:
         while True:
@@ -232,6 +243,16 @@ class Agent:
         told = self._told()
         with suppress(OSError):  # a full disk is told by its copies, and the file grows old
             await self._local_room.run(partial(write, told, self._shelf.local))
+
+    async def _remember_often(self) -> None:
+        while True:
+            await asyncio.sleep(REMEMBER_S)
+            with suppress(OSError):
+                work = partial(remember, self._top(), self._shelf.local, time.time())
+                await self._local_room.run(work)
+
+    def _top(self) -> list[tuple[str, float]]:
+        return self._hot.popularity.top(REMEMBERED, self._now())
 
     def _told(self) -> Status:
         status, done, state = self.status, self._copier.done, self._state()

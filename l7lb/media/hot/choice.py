@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from l7lb.scheduling.rendezvous import draw
 
-BOUND = 1.08
+BOUND = 1.05
 """A server is busy for others' files above so many times the mean load,"""
 SLACK = 2.0
 """and this many sessions more: with few sessions one more is no imbalance."""

@@ -35,8 +35,9 @@ class Walk:
     """Names relative to the directory."""
     directories: list[str] = field(default_factory=list)
     """Paths, that of the shared directory itself first."""
+    asked: frozenset[str] = frozenset()
     originals: dict[str, Original] = field(default_factory=dict)
-    """Of those that were asked for."""
+    """Of those that were asked for and are there."""
 
 
 def look_at(path: str) -> Original | None:
@@ -54,7 +55,7 @@ def look_at(path: str) -> Original | None:
 def walk(shared: str, asked: Collection[str] = ()) -> Walk:
     """All regular files, and links to files. Raises SharedAway when it cannot be read whole."""
     try:
-        found = Walk(Path(shared).stat().st_dev)
+        found = Walk(Path(shared).stat().st_dev, asked=frozenset(asked))
         open_folders = [("", 0)]
         while open_folders:
             folder, depth = open_folders.pop()
@@ -65,7 +66,7 @@ def walk(shared: str, asked: Collection[str] = ()) -> Walk:
                     open_folders.append((relative, depth + 1))
                 elif not is_folder and len(found.files) < FILES_MOST:
                     found.files.add(relative)
-        for name in found.files.intersection(asked):
+        for name in found.files & found.asked:
             original = look_at(f"{shared}/{name}")
             if original is not None:
                 found.originals[name] = original

@@ -94,7 +94,11 @@ class Shelf:
             for name in self.held:
                 self.presented.show(name, self.best(name))
             return Settled(self.presented.names())
-        stale = [name for name, copy in self.held.items() if found.originals.get(name) != copy]
+        stale = [
+            name
+            for name, copy in self.held.items()
+            if name in found.asked and found.originals.get(name) != copy
+        ]
         self._let_go(stale)
         blocked = self.presented.settle(found.files, self.best)
         for name in stale:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import os
 import select
 import socket
-import time
 
 from l7lb.media.relay.desk import Desk
-from l7lb.media.relay.pace import Pace
 from l7lb.media.relay.packets import Mover
 from l7lb.media.relay.sessions import Sessions
 from l7lb.media.relay.spec import RelaySpec
@@ -32,10 +30,9 @@ class Relay:
         spec = spec or RelaySpec()
         self._clock = clock or SystemClock()
         self._epoll = select.epoll()
-        self._mover = Mover(self._epoll)
+        self._mover = Mover(self._epoll, spec.rest_s)
         self._desk = Desk(listener, self._epoll, self._answer)
         self._sessions = Sessions(spec, self._mover, self._clock, self._desk.tell)
-        self._pace = Pace(spec.rest_s)
         self._lifeline = -1
         self._sweep_s = self._clock.now() + SWEEP_S
         self._stopping = False
@@ -50,20 +47,17 @@ class Relay:
 
     def run(self) -> None:
         try:
-            rest_s = 0.0
             while not self._stopping:
-                if rest_s:
-                    time.sleep(rest_s)
-                rest_s = self.turn(0.0 if rest_s else SWEEP_S)
+                self.turn()
         finally:
             self._sessions.close_all()
             self._desk.close()
             self._epoll.close()
 
-    def turn(self, timeout_s: float) -> float:
-        """One bounded piece of work; returns how long to rest."""
+    def turn(self) -> None:
+        """Packets until somebody else has something to do, and that."""
         mover = self._mover
-        for fd in mover.turn(timeout_s):
+        for fd in mover.work(max(self._sweep_s - self._clock.now(), 0.0)):
             if fd == self._lifeline:
                 self._stopping = self._stopping or not os.read(fd, 4096)
             else:
@@ -76,7 +70,6 @@ class Relay:
         if now_s >= self._sweep_s:
             self._sweep_s = now_s + SWEEP_S
             self._sessions.sweep()
-        return self._pace.after(mover.moved, mover.largest)
 
     def _answer(self, request: Request) -> Reply:
         try:

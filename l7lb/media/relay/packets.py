@@ -16,6 +16,10 @@ BATCH = 64
 READY = 64
 """Sockets looked at in one turn."""
 DATAGRAM_BYTES = 65535
+REST_S = (0.00025, 0.006)
+"""Shortest and longest rest between two turns."""
+FEW, MANY = 8, 32
+"""Datagrams that one socket had at the end of a rest: below, it may be longer; above, shorter."""
 
 _room = memoryview(bytearray(DATAGRAM_BYTES))
 
@@ -93,11 +97,36 @@ class Side:
         return True
 
 
-class Mover:
-    """Moves what is ready. Other descriptors may stand in the same set; `turn` tells of them."""
+class Pace:
+    """How long to rest after a turn.
 
-    def __init__(self, epoll: select.epoll) -> None:
+    A wake-up costs more than a packet. So after a turn that moved something the process rests for
+    some milliseconds and finds what came meanwhile in one batch; a player's buffer holds a hundred
+    times as much. Under load it rests less, so that no socket's buffer overflows.
+    """
+
+    def __init__(self, longest_s: float = REST_S[1]) -> None:
+        self._longest_s = longest_s
+        self._shortest_s = min(REST_S[0], longest_s)
+        self._rest_s = self._shortest_s
+
+    def after(self, moved: int, largest: int) -> float:
+        """`moved` datagrams in the turn, `largest` of them from one socket. 0: wait for more."""
+        if not moved:
+            return 0.0
+        if largest > MANY:
+            self._rest_s = max(self._rest_s / 2, self._shortest_s)
+        elif largest < FEW:
+            self._rest_s = min(self._rest_s * 2, self._longest_s)
+        return self._rest_s
+
+
+class Mover:
+    """Moves what is ready. Other descriptors may stand in the same set; it tells of them."""
+
+    def __init__(self, epoll: select.epoll, rest_s: float = REST_S[1]) -> None:
         self._epoll = epoll
+        self._pace = Pace(rest_s)
         self._sides: dict[int, Side] = {}
         self.noted: list[Side] = []
         """Sides that were latched in this turn, or got a report; whoever reads it empties it."""
@@ -115,6 +144,20 @@ class Mover:
         """Before it is closed, and never inside a turn."""
         if self._sides.pop(side.fd, None) is not None:
             self._epoll.unregister(side.fd)
+
+    def work(self, seconds: float) -> list[int]:
+        """Turn after turn with rests between, until somebody else has something to do: the
+        descriptors of `turn`, sides in `noted`, or so many seconds are over. A signal may end it
+        too. Raises OSError."""
+        end_s = time.monotonic() + seconds
+        rest_s = 0.0
+        while True:
+            if rest_s:
+                time.sleep(rest_s)
+            foreign = self.turn(0.0 if rest_s else max(end_s - time.monotonic(), 0.0))
+            if foreign or self.noted or time.monotonic() >= end_s:
+                return foreign
+            rest_s = self._pace.after(self.moved, self.largest)
 
     def turn(self, timeout_s: float) -> list[int]:
         """Wait, move one batch of each socket that is ready, and return the descriptors that are

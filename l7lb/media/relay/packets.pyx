@@ -8,95 +8,12 @@ datagrams of one size leaves as one piece that it cuts again (UDP_SEGMENT), and 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.errno cimport EAGAIN, EINTR, EINVAL, EIO, EMSGSIZE, ENOBUFS, EOPNOTSUPP, errno
 from libc.string cimport memcmp, memcpy, memset
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, nanosleep, timespec
 from posix.unistd cimport close
 
 import os
 import select
 import socket
-
-cdef extern from "<sys/epoll.h>" nogil:
-    ctypedef union epoll_data_t:
-        int fd
-    struct epoll_event:
-        unsigned int events
-        epoll_data_t data
-    int epoll_wait(int epoll, epoll_event* events, int most, int timeout_ms)
-
-cdef extern from "<arpa/inet.h>" nogil:
-    unsigned short ntohs(unsigned short port)
-    unsigned short htons(unsigned short port)
-
-cdef extern from "<netinet/in.h>" nogil:
-    enum: AF_INET
-    enum: AF_INET6
-    struct in_addr:
-        unsigned int s_addr
-    struct in6_addr:
-        unsigned char[16] s6_addr
-    struct sockaddr_in:
-        unsigned short sin_family
-        unsigned short sin_port
-        in_addr sin_addr
-    struct sockaddr_in6:
-        unsigned short sin6_family
-        unsigned short sin6_port
-        in6_addr sin6_addr
-
-cdef extern from *:
-    """
-    #ifndef _GNU_SOURCE
-    #define _GNU_SOURCE
-    #endif
-    #include <sys/socket.h>
-    #include <netinet/in.h>
-    #ifndef SOL_UDP
-    #define SOL_UDP 17
-    #endif
-    #ifndef UDP_SEGMENT
-    #define UDP_SEGMENT 103
-    #endif
-    #ifndef UDP_GRO
-    #define UDP_GRO 104
-    #endif
-    """
-    enum: SOL_UDP
-    enum: UDP_SEGMENT
-    enum: UDP_GRO
-
-cdef extern from "<sys/socket.h>" nogil:
-    enum: MSG_DONTWAIT
-    enum: MSG_NOSIGNAL
-    struct iovec:
-        void* iov_base
-        size_t iov_len
-    struct msghdr:
-        void* msg_name
-        unsigned int msg_namelen
-        iovec* msg_iov
-        size_t msg_iovlen
-        void* msg_control
-        size_t msg_controllen
-        int msg_flags
-    struct mmsghdr:
-        msghdr msg_hdr
-        unsigned int msg_len
-    struct cmsghdr:
-        size_t cmsg_len
-        int cmsg_level
-        int cmsg_type
-    cmsghdr* CMSG_FIRSTHDR(msghdr* message)
-    cmsghdr* CMSG_NXTHDR(msghdr* message, cmsghdr* part)
-    unsigned char* CMSG_DATA(cmsghdr* part)
-    size_t CMSG_LEN(size_t length)
-    size_t CMSG_SPACE(size_t length)
-    int recvmmsg(int fd, mmsghdr* messages, unsigned int count, int flags, void* timeout)
-    int sendmmsg(int fd, mmsghdr* messages, unsigned int count, int flags)
-    int setsockopt(int fd, int level, int name, const void* value, unsigned int length)
-
-BATCH = 64
-READY = 64
-DATAGRAM_BYTES = 65535
 
 cdef enum:
     MOST = 64            # BATCH, and READY
@@ -104,6 +21,14 @@ cdef enum:
     CONTROL = 64         # one int of ancillary data, with room to spare
     RUN_BYTES = 65000    # below what one IP packet may hold
     PIECES = 64          # UDP_MAX_SEGMENTS of older kernels
+    A_FEW = 8            # FEW
+    A_LOT = 32           # MANY
+
+BATCH = 64
+READY = 64
+DATAGRAM_BYTES = 65535
+REST_S = (0.00025, 0.006)
+FEW, MANY = A_FEW, A_LOT
 
 cdef union Address:
     unsigned short family
@@ -124,6 +49,9 @@ cdef int[MOST] pieces    # datagrams in each outgoing message
 cdef int[MOST] first     # its first iovec
 cdef unsigned short[MOST] sizes    # of its datagrams; the last may be shorter
 
+cdef size_t DATAGRAM = 65535
+
+
 cdef void prepare() noexcept:
     cdef int i
     memset(incoming, 0, sizeof(incoming))
@@ -133,8 +61,18 @@ cdef void prepare() noexcept:
         incoming[i].msg_hdr.msg_iov = &taken[i]
         incoming[i].msg_hdr.msg_iovlen = 1
         incoming[i].msg_hdr.msg_name = &sources[i]
+        incoming[i].msg_hdr.msg_control = heard + i * CONTROL
+    renew(MOST)
 
-cdef size_t DATAGRAM = 65535
+
+cdef void renew(int count) noexcept:
+    """What the kernel has written into so many headers; the others are as they were."""
+    cdef int i
+    for i in range(count):
+        incoming[i].msg_hdr.msg_namelen = sizeof(Address)
+        incoming[i].msg_hdr.msg_controllen = CONTROL
+
+
 prepare()
 
 
@@ -222,10 +160,6 @@ cdef class Side:
         """One batch, to the other side; how many datagrams were there."""
         cdef int i, count, size, kept = 0, last = -1
         cdef unsigned int length
-        for i in range(MOST):
-            incoming[i].msg_hdr.msg_namelen = sizeof(Address)
-            incoming[i].msg_hdr.msg_control = heard + i * CONTROL
-            incoming[i].msg_hdr.msg_controllen = 0 if self.reports else CONTROL
         count = recvmmsg(self.fd, incoming, MOST, MSG_DONTWAIT, NULL)
         if count <= 0:
             return 0
@@ -250,6 +184,7 @@ cdef class Side:
             if self.reports:
                 self.report = PyBytes_FromStringAndSize(rooms + last * ROOM, incoming[last].msg_len)
         self.lost += outbox.send()
+        renew(count)
         return count
 
 
@@ -376,20 +311,44 @@ cdef class Outbox:
 cdef Outbox outbox = Outbox()
 
 
+cdef class Pace:
+    """How long to rest after a turn."""
+
+    cdef double _longest_s, _shortest_s, _rest_s
+
+    def __init__(self, double longest_s=REST_S[1]):
+        self._longest_s = longest_s
+        self._shortest_s = min(<double>REST_S[0], longest_s)
+        self._rest_s = self._shortest_s
+
+    cpdef double after(self, int moved, int largest):
+        """`moved` datagrams in the turn, `largest` of them from one socket. 0: wait for more."""
+        if not moved:
+            return 0.0
+        if largest > A_LOT:
+            self._rest_s = max(self._rest_s / 2, self._shortest_s)
+        elif largest < A_FEW:
+            self._rest_s = min(self._rest_s * 2, self._longest_s)
+        return self._rest_s
+
+
 cdef class Mover:
-    """Moves what is ready. Other descriptors may stand in the same set; `turn` tells of them."""
+    """Moves what is ready. Other descriptors may stand in the same set; it tells of them."""
 
     cdef object _epoll
     cdef int _set
     cdef dict _sides
+    cdef Pace _pace
+    cdef bint _interrupted
     cdef public list noted
     cdef readonly int moved, largest
     cdef epoll_event[MOST] _arrived
 
-    def __init__(self, epoll):
+    def __init__(self, epoll, double rest_s=REST_S[1]):
         self._epoll = epoll
         self._set = epoll.fileno()
         self._sides = {}
+        self._pace = Pace(rest_s)
         self.noted = []
 
     def watch(self, Side side):
@@ -402,7 +361,26 @@ cdef class Mover:
         if self._sides.pop(side.fd, None) is not None:
             self._epoll.unregister(side.fd)
 
-    def turn(self, double timeout_s):
+    def work(self, double seconds):
+        """Turn after turn with rests between, until somebody else has something to do."""
+        cdef double end_s = monotonic() + seconds, rest_s = 0.0, now_s
+        cdef timespec pause
+        cdef list foreign
+        while True:
+            now_s = monotonic()
+            if rest_s > 0.0:
+                pause.tv_sec = <long>rest_s
+                pause.tv_nsec = <long>((rest_s - pause.tv_sec) * 1e9)
+                with nogil:
+                    nanosleep(&pause, NULL)
+                foreign = self.turn(0.0)
+            else:
+                foreign = self.turn(end_s - now_s if end_s > now_s else 0.0)
+            if foreign or self.noted or self._interrupted or monotonic() >= end_s:
+                return foreign
+            rest_s = self._pace.after(self.moved, self.largest)
+
+    cpdef list turn(self, double timeout_s):
         """Wait, move one batch of each socket that is ready, and return the descriptors that are
         no side's."""
         cdef int timeout_ms = <int>(timeout_s * 1000 + 0.999), count, i
@@ -410,11 +388,13 @@ cdef class Mover:
         cdef Side side
         cdef list foreign = []
         self.moved = self.largest = 0
+        self._interrupted = False
         with nogil:
             count = epoll_wait(self._set, self._arrived, MOST, timeout_ms)
         if count < 0:
             if errno != EINTR:
                 raise OSError(errno, os.strerror(errno))
+            self._interrupted = True
             return foreign
         if count == 0:
             return foreign

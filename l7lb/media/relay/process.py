@@ -70,7 +70,7 @@ class RelayProcess:
         try:
             self._listener = listening_socket(self._path)
         except OSError as error:
-            raise RelayAway(f"{self._path}: {error.strerror}") from None
+            raise RelayAway(f"{self._path}: {error.strerror or error}") from None
         self._task = asyncio.create_task(self._keep(), name="relay")
 
     async def close(self) -> None:

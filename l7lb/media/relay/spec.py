@@ -14,7 +14,7 @@ class RelaySpec:
     sessions: int = 5000
     streams: int = 16
     """Of one session; a film has two or three."""
-    rest_s: float = 0.004
+    rest_s: float = 0.006
     """Longest rest between two turns: what a packet may wait. 0: none."""
 
     def __post_init__(self) -> None:

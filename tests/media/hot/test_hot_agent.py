@@ -191,12 +191,29 @@ def test_shared_storage_that_is_away_changes_nothing(films: Films, start: Start)
     assert agent.is_local("film.mp4")
 
 
+def test_popularity_outlives_a_restart(films: Films, start: Start) -> None:
+    films.make("film.mp4", MB)
+    agent = start("m1")
+    view(agent, "film.mp4", 2)
+    eventually(lambda: (s := agent.status()) and s.hot)
+    assert agent.end() == 0
+    agent.start()
+    status = agent.status()
+    assert status is not None
+    [(name, score, held)] = status.hot
+    assert name == "film.mp4"
+    assert score > 0.5
+    assert held == agent.is_local("film.mp4")
+
+
 def test_what_cannot_be_started(
     films: Films, start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start("m1")
     assert main(["media-agent", str(films.rules), "m1"]) == 1
     assert "used by another agent" in capsys.readouterr().err
+    assert main(["media-agent", str(films.rules), "m" * 65]) == 1
+    assert "no name of a server" in capsys.readouterr().err
 
 
 # --------------------------------------------------------------------------- with a director

@@ -96,6 +96,14 @@ def test_a_changed_original_is_shown_at_once_instead_of_its_copy(
     assert not Path(shelf.copies.path("two.mp4")).exists()
 
 
+def test_a_copy_that_was_made_during_the_walk_stays(shelf: Shelf) -> None:
+    walked = shelf.walk()
+    made = copy(shelf, "two.mp4")
+    assert shelf.settle(walked).dropped == []
+    assert shown(shelf, "two.mp4") == made
+    assert shelf.settle(shelf.walk()).dropped == []
+
+
 def test_a_vanished_original_takes_its_copy_along(films: Films, shelf: Shelf) -> None:
     copy(shelf, "two.mp4")
     (films.shared / "two.mp4").unlink()

@@ -272,6 +272,43 @@ def test_other_descriptors_are_told_of(rig: Rig) -> None:
         rig.epoll.unregister(one)
 
 
+def test_work_goes_on_until_others_have_something_to_do(rig: Rig) -> None:
+    rig.to_client.aim(port_of(rig.client))
+    one, other = socket.socketpair()
+    with one, other:
+        rig.epoll.register(one, select.EPOLLIN)
+        rig.from_server(b"first")
+        assert rig.mover.work(30.0) == []
+        assert rig.mover.noted == [rig.to_server]
+        rig.mover.noted.clear()
+        rig.from_server(b"second")
+        other.send(b"x")
+        assert rig.mover.work(30.0) == [one.fileno()]
+        assert rig.mover.noted == []
+        rig.epoll.unregister(one)
+    rig.until_seen(2)
+    assert read(rig.client, 2) == [b"first", b"second"]
+
+
+def test_work_ends_when_its_time_is_over(rig: Rig) -> None:
+    rig.to_client.aim(port_of(rig.client))
+    rig.from_server(b"latches")
+    rig.until_seen(1)
+    rig.mover.noted.clear()
+    rig.from_server(*(b"%d" % number for number in range(100)))
+    assert rig.mover.work(0.5) == []
+    rig.until_seen(101)
+    assert read(rig.client, 101)[1:] == [b"%d" % number for number in range(100)]
+
+
+def test_a_closed_set_is_an_error(twin: ModuleType) -> None:
+    epoll = select.epoll()
+    mover = twin.Mover(epoll)
+    epoll.close()
+    with pytest.raises((OSError, ValueError)):
+        mover.work(0.0)
+
+
 def test_a_forgotten_side_is_not_looked_at(rig: Rig) -> None:
     rig.mover.forget(rig.to_server)
     rig.mover.forget(rig.to_server)

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from l7lb.errors import RelayAway, RelayRefused
+from l7lb.media.relay import wire
 from l7lb.media.relay.client import RelayClient
 from l7lb.media.relay.process import RelayProcess, listening_socket
 from l7lb.media.relay.spec import RelaySpec
 from l7lb.media.relay.verbs import Counters, Open, Peers, Touch
-from support.datagrams import WAIT_S, own_host, port_of, udp
+from support.datagrams import WAIT_S, own_host, port_of, read, udp
 from support.relay_rig import SPEC, Talk
 
 pytestmark = pytest.mark.timeout(120)
@@ -115,9 +116,12 @@ async def test_a_command_that_cannot_be_started_is_noted_and_tried_again(tmp_pat
     assert {event for event, _ in noted} == {"relay-not-started"}
 
 
-async def test_a_path_that_cannot_be_listened_at(tmp_path: Path) -> None:
-    process = RelayProcess(tmp_path / "none" / "relay", SPEC, lambda *_: None)
-    with pytest.raises(RelayAway, match="No such file"):
+@pytest.mark.parametrize(
+    ("name", "words"), [("none/relay", "No such file"), ("x" * 200, "path too long")]
+)
+async def test_a_path_that_cannot_be_listened_at(tmp_path: Path, name: str, words: str) -> None:
+    process = RelayProcess(tmp_path / name, SPEC, lambda *_: None)
+    with pytest.raises(RelayAway, match=words):
         process.start()
     await process.close()
 
@@ -162,6 +166,32 @@ def test_the_end_of_its_standard_input_ends_it(tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=WAIT_S)
         talk.close()
     assert (process.returncode, errors) == (0, "")
+
+
+NO_CAPABILITIES = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
+"""As root; anybody else has none."""
+
+
+def test_it_needs_no_privilege(tmp_path: Path) -> None:
+    with listening_socket(tmp_path / "relay") as listener, udp() as player, udp() as server:
+        fd = listener.fileno()
+        program = [sys.executable, "-m", "l7lb.media.relay", str(fd), "--ports", "29000-29999"]
+        first = NO_CAPABILITIES if os.geteuid() == 0 else ()
+        process = subprocess.Popen([*first, *program], pass_fds=(fd,), stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert "CapEff:\t0000000000000000" in status
+        talk = Talk(tmp_path / "relay")
+        reply = talk.ask(OPEN)
+        assert isinstance(reply, dict)
+        opened = wire.opened(reply)
+        talk.ask(Peers(opened.session, 0, (port_of(player), 0), (port_of(server), 0)))
+        server.sendto(b"picture", (OPEN.server_local, opened.server_ports[0]))
+        assert read(player) == [b"picture"]
+        talk.close()
+        process.terminate()
+        process.communicate(timeout=WAIT_S)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import select
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -368,3 +369,18 @@ def test_what_is_over_leaves_no_socket(rig: Rig) -> None:
     for host, ports in ((NEAR, opened.client_ports), (FAR, opened.server_ports)):
         for port in ports:
             udp(host, port).close()
+
+
+def test_many_sessions_leave_no_descriptor(rig: Rig) -> None:
+    before = open_files()
+    for _ in range(3):
+        names = [rig.playing().session for _ in range(60)]
+        assert open_files() == before + 60 * 4
+        for name in names:
+            rig.sessions.close(Close(name))
+        rig.clock.advance(10.0)
+    assert open_files() == before
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())

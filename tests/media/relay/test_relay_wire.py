@@ -8,35 +8,15 @@ from hypothesis import strategies as st
 
 from l7lb.media.relay import wire
 from l7lb.media.relay.verbs import (
-    Close,
-    Counters,
     Event,
-    Hear,
     News,
     Open,
     Opened,
-    Peers,
     Refusal,
     RelayRefusal,
     Request,
-    Touch,
 )
-
-OPEN = Open("192.0.2.1", "10.0.0.1", "192.0.2.9", "10.0.0.9")
-REQUESTS: list[Request] = [
-    OPEN,
-    Open("2001:db8::1", "10.0.0.1", "2001:db8::9", "10.0.0.9", "token", 30.0),
-    Peers("token", 1, (5000, 5001), (6000, 6001), 0xCAFE, "m1/12345678.TAG"),
-    Peers("token", 0),
-    Touch("token", 60.0, 3.0),
-    Touch("token"),
-    Close("token"),
-    Close("token", 3),
-    Counters(),
-    Counters(server="10.0.0.1"),
-    Counters("token"),
-    Hear(),
-]
+from support.relay_rules import REQUESTS, check_bytes
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=str)
@@ -154,11 +134,7 @@ def test_an_opened_stream_has_all_its_ports(value: dict[str, object]) -> None:
 
 @given(st.binary(max_size=100) | st.from_regex(rb'\{"id":1,"verb":"(open|peers)",.{0,40}\}'))
 def test_whatever_comes_is_read_or_refused(data: bytes) -> None:
-    for read in (wire.decode_request, wire.decode_answer):
-        try:
-            read(data)
-        except wire.WireError:
-            continue
+    check_bytes(data)
 
 
 ODD = [None, True, -1, 0, 1, 5000, 1 << 70, 10**400, 0.5, float("inf"), "", "a", "10.0.0.1", "::1"]
@@ -168,9 +144,4 @@ KEYS = st.sampled_from([*wire.CHECKS, "id", "verb", "news", "ok", "error", "coun
 
 @given(st.dictionaries(KEYS, st.sampled_from(ODD), max_size=6))
 def test_any_object_is_read_or_refused(found: dict[str, object]) -> None:
-    data = json.dumps({"id": 1} | found).encode()
-    for read in (wire.decode_request, wire.decode_answer):
-        try:
-            read(data)
-        except wire.WireError:
-            continue
+    check_bytes(json.dumps({"id": 1} | found).encode())
