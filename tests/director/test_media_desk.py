@@ -108,6 +108,16 @@ def test_names_and_paths(spec: ClusterSpec, tmp_path: Path) -> None:
             {"control": "comes-back", "media": "unknown", "reason": "nobody said"},
             Known(agent="none", spoof="none"),
         ),
+        (
+            {
+                "control": "comes-back",
+                "media": "unknown",
+                "reason": "nobody said",
+                "agent": "silent",
+                "spoof": "silent",
+            },
+            Known(agent="silent", spoof="silent", media="nobody said"),
+        ),
     ],
 )
 def test_findings(said: dict[str, Any], known: Known) -> None:
