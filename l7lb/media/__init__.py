@@ -1,1 +1,4 @@
-"""What media needs beyond its protocol: control, modes of its packets, files that are hot."""
+"""Media: RTSP with its RTP and RTCP on one server, and the files that many want.
+
+Owns what the media service needs beyond its wire format.
+"""
