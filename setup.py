@@ -79,6 +79,9 @@ HOT = [
     "l7lb/mail/login/plug.py",
     "l7lb/mail/login/session.py",
     "l7lb/mail/attendance.py",
+    "l7lb/mail/closing.py",
+    "l7lb/mail/traffic.py",
+    "l7lb/mail/usage.py",
     "l7lb/mail/sessions.py",
     "l7lb/mail/assignments.py",
 ]

@@ -15,7 +15,8 @@ FROM debian:bookworm-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates libldap-2.5-0 python3 \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10007 --home-dir /nonexistent --shell /usr/sbin/nologin l7lb
+ && useradd --system --uid 10007 --home-dir /nonexistent --shell /usr/sbin/nologin l7lb \
+ && install -d -o l7lb -m 0700 /var/lib/l7lb
 COPY --from=build /opt/l7lb /opt/l7lb
 ENV PATH=/opt/l7lb/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 USER l7lb

@@ -4,6 +4,7 @@ They block, as the standard library's do; scenes run them in threads. A message 
 subject, a mail server by the name that it gives itself once the client is in.
 """
 
+import errno
 import imaplib
 import poplib
 import re
@@ -18,12 +19,26 @@ from l7lb.demo.mail_rules import DOMAIN, PASSWORD
 
 DEADLINE_S = 30.0
 SENDER = f"shop@{DOMAIN}"
+FOR_GOOD = 500
 LATER = re.compile(r"\[(UNAVAILABLE|INUSE|IN-USE|SYS/TEMP|LIMIT)\]|-ERR EOF", re.IGNORECASE)
+ENDED = (
+    imaplib.IMAP4.abort,
+    smtplib.SMTPServerDisconnected,
+    EOFError,
+    ConnectionResetError,
+    BrokenPipeError,
+)
+SAID = (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException)
+NOBODY = (errno.ECONNREFUSED, errno.EHOSTUNREACH)
 SERVER = re.compile(rb'"server" "([^"]*)"')
 
 
 class MailFailed(Exception):
     """Refused for good, or not answered. The text says what happened."""
+
+
+class Unreachable(MailFailed):
+    """Nobody took the connection and greeted, so nothing was asked."""
 
 
 class NotNow(Exception):
@@ -39,12 +54,38 @@ class Inbox:
 def send(address: tuple[str, int], recipients: Sequence[str], subject: str) -> None:
     """One message to all of them. Raises `MailFailed` when any is refused."""
     try:
-        with smtplib.SMTP(*address, local_hostname=DOMAIN, timeout=DEADLINE_S) as client:
-            refused = client.sendmail(SENDER, recipients, text(subject, recipients))
-    except (smtplib.SMTPException, OSError) as error:
-        raise MailFailed(f"smtp: {type(error).__name__} {error}") from error
+        refused = offer(address, recipients, subject)
+    except NotNow as error:
+        raise MailFailed(str(error)) from error
     if refused:
         raise MailFailed(f"smtp: {refused}")
+
+
+def offer(
+    address: tuple[str, int],
+    recipients: Sequence[str],
+    subject: str,
+    greeting_s: float = DEADLINE_S,
+) -> dict[str, str]:
+    """One message to all of them; returns who was refused for now, and why.
+
+    Raises `NotNow` when nobody can say who has it, and `MailFailed` when any is refused for good.
+    """
+    refused: dict[str, tuple[int, bytes | str]]
+    try:
+        with told_apart("smtp", Unreachable):
+            client = smtplib.SMTP(*address, local_hostname=DOMAIN, timeout=greeting_s)
+        with told_apart("smtp"), client:
+            assert client.sock is not None
+            client.sock.settimeout(DEADLINE_S)
+            refused = {**client.sendmail(SENDER, recipients, text(subject, recipients))}
+    except smtplib.SMTPRecipientsRefused as error:
+        refused = {**error.recipients}
+    except smtplib.SMTPResponseException as error:
+        refused = dict.fromkeys(recipients, (error.smtp_code, error.smtp_error))
+    if any(code >= FOR_GOOD for code, _ in refused.values()):
+        raise MailFailed(f"smtp: {refused}")
+    return {name: f"{code} {words!r}" for name, (code, words) in refused.items()}
 
 
 def text(subject: str, recipients: Sequence[str]) -> str:
@@ -55,12 +96,19 @@ def text(subject: str, recipients: Sequence[str]) -> str:
 class ImapReader:
     """One session. Every method raises `NotNow` or `MailFailed`."""
 
-    def __init__(self, address: tuple[str, int], user: str) -> None:
-        with told_apart("imap"):
-            self._client = imaplib.IMAP4(*address, timeout=DEADLINE_S)
+    def __init__(
+        self,
+        address: tuple[str, int],
+        user: str,
+        password: str = PASSWORD,
+        greeting_s: float = DEADLINE_S,
+    ) -> None:
+        with told_apart("imap", Unreachable):
+            self._client = imaplib.IMAP4(*address, timeout=greeting_s)
+            self._client.socket().settimeout(DEADLINE_S)
         try:
             with told_apart("imap"):
-                self._client.login(user, PASSWORD)
+                self._client.login(user, password)
                 self._client.xatom("ID", "NIL")
                 found = SERVER.search(b"".join(self._client.response("ID")[1]))
         except BaseException:
@@ -95,25 +143,55 @@ class ImapReader:
         self.close()
 
 
-def read_imap(address: tuple[str, int], user: str) -> Inbox:
-    with ImapReader(address, user) as reader:
+def read_imap(
+    address: tuple[str, int], user: str, password: str = PASSWORD, greeting_s: float = DEADLINE_S
+) -> Inbox:
+    with ImapReader(address, user, password, greeting_s) as reader:
         return reader.inbox()
 
 
-def read_pop3(address: tuple[str, int], user: str) -> Inbox:
+def read_pop3(
+    address: tuple[str, int], user: str, password: str = PASSWORD, greeting_s: float = DEADLINE_S
+) -> Inbox:
     """All that is there; leaves it there. Raises `NotNow` or `MailFailed`."""
-    with told_apart("pop3"):
-        client = poplib.POP3(*address, timeout=DEADLINE_S)
-        try:
+    with pop3_session(address, user, password, greeting_s) as client:
+        server = client.capa().get("IMPLEMENTATION", [""])[-1]
+        subjects = pop3_subjects(client)
+        client.quit()
+    return Inbox(server, subjects)
+
+
+def clear_pop3(
+    address: tuple[str, int], user: str, password: str, begin: str, greeting_s: float = DEADLINE_S
+) -> None:
+    """Deletes the messages whose subject begins so. Raises `NotNow` or `MailFailed`."""
+    with pop3_session(address, user, password, greeting_s) as client:
+        for number, subject in enumerate(pop3_subjects(client), 1):
+            if subject.startswith(begin):
+                client.dele(number)
+        client.quit()
+
+
+@contextmanager
+def pop3_session(
+    address: tuple[str, int], user: str, password: str, greeting_s: float
+) -> Iterator[poplib.POP3]:
+    with told_apart("pop3", Unreachable):
+        client = poplib.POP3(*address, timeout=greeting_s)
+    try:
+        with told_apart("pop3"):
+            client.sock.settimeout(DEADLINE_S)
             client.user(user)
-            client.pass_(PASSWORD)
-            server = client.capa().get("IMPLEMENTATION", [""])[-1]
-            count, _ = client.stat()
-            heads = [b"\r\n".join(client.top(number + 1, 0)[1]) for number in range(count)]
-            client.quit()
-        finally:
-            client.close()
-    return Inbox(server, tuple(map(subject_of, heads)))
+            client.pass_(password)
+            yield client
+    finally:
+        client.close()
+
+
+def pop3_subjects(client: poplib.POP3) -> tuple[str, ...]:
+    count, _ = client.stat()
+    heads = [b"\r\n".join(client.top(number + 1, 0)[1]) for number in range(count)]
+    return tuple(map(subject_of, heads))
 
 
 def subject_of(head: bytes) -> str:
@@ -121,14 +199,19 @@ def subject_of(head: bytes) -> str:
 
 
 @contextmanager
-def told_apart(protocol: str) -> Iterator[None]:
-    """What the standard library raises, as `NotNow` or `MailFailed`."""
+def told_apart(protocol: str, silence: type[MailFailed] = MailFailed) -> Iterator[None]:
+    """What the standard library raises, as `NotNow` or `MailFailed`; what SMTP's server said of a
+    message is left to the caller. `silence`: when no answer came in time."""
     try:
         yield
-    except (imaplib.IMAP4.abort, EOFError, ConnectionResetError, BrokenPipeError) as error:
+    except ENDED as error:
         raise NotNow(f"{protocol}: session ended: {error}") from error
     except (imaplib.IMAP4.error, poplib.error_proto) as error:
         kind = NotNow if LATER.search(str(error)) else MailFailed
         raise kind(f"{protocol}: {error}") from error
+    except SAID:
+        raise
     except OSError as error:
-        raise MailFailed(f"{protocol}: {type(error).__name__} {error}") from error
+        failed = Unreachable if error.errno in NOBODY else MailFailed
+        failed = silence if isinstance(error, TimeoutError) else failed
+        raise failed(f"{protocol}: {type(error).__name__} {error}") from error

@@ -201,9 +201,7 @@ class Assignments:
         while await self.settle_moves(key, max(end_s - time.monotonic(), 0.0)):
             turn = self.turns
             found = await self.of(account, pool, home)
-            if found is None:
-                return None
-            if not self.moves(key) and not self.has_left(account, found.server, turn):
+            if found is None or not (self.moves(key) or self.has_left(account, found.server, turn)):
                 return found
         return None
 

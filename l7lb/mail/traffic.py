@@ -57,39 +57,41 @@ class Sketch:
         self._places = places
         self._half_life_s = half_life_s
         self._base_s: float | None = None
-        self._uses: dict[str, Use] = {}
-        self._ranks: dict[str, float] = {}
+        self._rows: dict[str, list[float]] = {}
+        """Rank, bytes, sessions, deliveries; all grown by the scale of their time."""
         self._least: list[tuple[float, str]] = []
         """A heap of ranks that were true once; they only grow."""
 
     def __len__(self) -> int:
-        return len(self._uses)
+        return len(self._rows)
 
     def add(self, account: str, use: Use, now_s: float) -> None:
-        grown = use.times(self._scale(now_s))
-        if account not in self._uses:
-            self._ranks[account] = self._place()
-            self._uses[account] = Use()
-            heapq.heappush(self._least, (self._ranks[account], account))
-        self._uses[account] += grown
-        self._ranks[account] += grown.rank
+        scale = self._scale(now_s)
+        row = self._rows.get(account)
+        if row is None:
+            row = self._rows[account] = [self._place(), 0.0, 0.0, 0.0]
+            heapq.heappush(self._least, (row[0], account))
+        row[0] += use.rank * scale
+        row[1] += use.bytes * scale
+        row[2] += use.sessions * scale
+        row[3] += use.deliveries * scale
 
     def uses(self, now_s: float) -> dict[str, Use]:
         """The busiest first."""
         factor = 1.0 / self._scale(now_s)
-        names = sorted(self._uses, key=lambda name: (-self._uses[name].rank, name))
-        return {name: self._uses[name].times(factor) for name in names}
+        found = [(name, Use(*row[1:]).times(factor)) for name, row in self._rows.items()]
+        return dict(sorted(found, key=lambda each: (-each[1].rank, each[0])))
 
     def _place(self) -> float:
         """Makes room; the rank to begin with."""
-        if len(self._uses) < self._places:
+        if len(self._rows) < self._places:
             return 0.0
         while True:
             rank, account = heapq.heappop(self._least)
-            if rank == self._ranks[account]:
-                del self._uses[account], self._ranks[account]
+            if rank == self._rows[account][0]:
+                del self._rows[account]
                 return rank
-            heapq.heappush(self._least, (self._ranks[account], account))
+            heapq.heappush(self._least, (self._rows[account][0], account))
 
     def _scale(self, now_s: float) -> float:
         if self._base_s is None:
@@ -97,9 +99,8 @@ class Sketch:
         scale = float(2.0 ** ((now_s - self._base_s) / self._half_life_s))
         if scale < REBASE:
             return scale
-        self._uses = {name: use.times(1.0 / scale) for name, use in self._uses.items()}
-        self._ranks = {name: rank / scale for name, rank in self._ranks.items()}
-        self._least = [(rank, name) for name, rank in self._ranks.items()]
+        self._rows = {name: [n / scale for n in row] for name, row in self._rows.items()}
+        self._least = [(row[0], name) for name, row in self._rows.items()]
         heapq.heapify(self._least)
         self._base_s = now_s
         return 1.0

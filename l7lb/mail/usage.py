@@ -33,13 +33,9 @@ class Usage:
         self._has_adopted = False
         self._due_s = 0.0
 
-    def session(self, account: str) -> None:
-        self._sketch.add(account, Use(sessions=1.0), self._wall_s())
-
-    def moved(self, account: str, size_bytes: int) -> None:
-        """Bytes of a session, either way."""
-        if size_bytes:
-            self._sketch.add(account, Use(bytes=size_bytes), self._wall_s())
+    def ended(self, account: str, size_bytes: int) -> None:
+        """A session, with the bytes that were not counted while it went on."""
+        self._sketch.add(account, Use(bytes=size_bytes, sessions=1.0), self._wall_s())
 
     def delivered(self, account: str, size_bytes: int) -> None:
         self._sketch.add(account, Use(bytes=size_bytes, deliveries=1.0), self._wall_s())
@@ -70,8 +66,9 @@ class Usage:
     async def _sample(self, sessions: Sessions) -> None:
         """Those that go on for days count as they go."""
         for number, key in enumerate([*sessions.keys]):
-            for session in sessions.of(key):
-                self.moved(key[1], session.moved_bytes())
+            moved = sum(session.moved_bytes() for session in sessions.of(key))
+            if moved:
+                self._sketch.add(key[1], Use(bytes=moved), self._wall_s())
             if number % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)
 

@@ -270,7 +270,7 @@ def test_who_has_not_answered_is_named_and_can_be_ignored(
         await engine.close()
 
     asyncio.run(enrol())
-    code, _, err = run("migrate", ALICE, "--to", "m2", "--wait", "200ms")
+    code, _, err = run("migrate", ALICE, "--to", "m2", "--wait", "4s")
     assert code == 1
     assert "d1:/state has not answered" in err
     assert run("migrate", ALICE, "--resume", "--ignore", "d2", "--ignore", "d1")[0] == 0

@@ -29,6 +29,7 @@ from support.running_director import until
 from support.running_lockd import Lockd
 from support.slapd import Slapd
 
+pytestmark = pytest.mark.timeout(300)  # many processes, one after the other
 LDAP = (
     "{{ldap: {{urls: ['{url}'], base: 'ou=people,dc=example,dc=org', account: '(mail={{account}})',"
     " server: mailHost, bind_dn: 'cn=director,ou=services,dc=example,dc=org',"
@@ -94,7 +95,7 @@ def test_an_account_moves_while_clients_are_in_and_mail_comes(cluster: MovingClu
     sender.start()
     sender.sent(5)
     client, second = one.imap(ALICE), other.imap(ALICE)
-    assert one.server_of(ALICE) == "m1"
+    until(lambda: one.server_of(ALICE) == "m1", "the record")
     client.store("1", "+FLAGS", r"(\Flagged \Answered)")
     second.store("2", "+FLAGS", r"(\Seen $Label1)")
     client.create("Archive")
@@ -123,6 +124,30 @@ def test_an_account_moves_while_clients_are_in_and_mail_comes(cluster: MovingClu
     assert cluster.verb("migrate", ALICE, "--resume")[0] == 1  # nothing is left to do
 
 
+def test_accounts_in_ldap_are_rebalanced(ends: ExitStack, tmp_path: Path) -> None:
+    """Both are on one server; one of them goes back to where it came from, or was never."""
+    cluster = MovingCluster(tmp_path, ends, *in_ldap_and_etcd(ends, tmp_path))
+    cluster.add_dovecot()
+    cluster.add_dovecot()
+    director = cluster.add_director("one")
+    mail: dict[str, Mail] = {}
+    for name in (ALICE, BOB):
+        sender = Sender(director, name, name.partition("@")[0])
+        sender.start()
+        sender.sent(5)
+        assert sender.stop()
+        mail[name] = held(director.imap(name))
+    assert cluster.verb("migrate", ALICE, "--to", "m2")[0] == 0
+    status, out, err = cluster.verb("rebalance", "--apply")
+    assert (status, err) == (0, "")
+    [moved] = [line for line in out.splitlines() if "m2 → m1" in line]
+    for name, before in mail.items():
+        again = director.imap(name)
+        assert held(again) == before
+        where = "m1" if moved.startswith(name) else "m2"
+        until(lambda name=name, where=where: director.server_of(name) == where, where)
+
+
 def test_a_director_that_stands_still_is_named_and_waited_for(
     ends: ExitStack, tmp_path: Path
 ) -> None:
@@ -134,23 +159,24 @@ def test_a_director_that_stands_still_is_named_and_waited_for(
     client = other.imap(ALICE)
     client.append("INBOX", r"(\Seen)", "", b"Message-ID: <one@example.net>\r\n\r\nhello\r\n")
     before = held(client)
-    workers = other.workers()
-    for pid in workers:
+    assert other.process is not None
+    processes = [other.process.pid, *other.workers()]
+    for pid in processes:
         os.kill(pid, signal.SIGSTOP)
     try:
-        status, out, err = cluster.verb("migrate", ALICE, "--to", "m2", "--wait", "2s")
+        status, out, err = cluster.verb("migrate", ALICE, "--to", "m2", "--wait", "5s")
         assert (status, out) == (1, "")
         assert f"{other.folder}/state has not answered" in err
         assert f"{one.folder}/state" not in err
         back = one.imap(ALICE)
-        assert one.server_of(ALICE) == "m1"
+        until(lambda: one.server_of(ALICE) == "m1", "the record")
         assert held(back) == before
         name = err.partition("director: ")[2].partition(" has not")[0]
         status, out, err = cluster.verb("migrate", ALICE, "--resume", "--ignore", name)
         assert (status, err) == (0, "")
         is_let_go(back)
     finally:
-        for pid in workers:
+        for pid in processes:
             os.kill(pid, signal.SIGCONT)
     is_let_go(client)
     for director in cluster.directors:
@@ -173,7 +199,7 @@ def test_a_director_that_was_killed_is_no_longer_asked_when_it_is_back(
         os.kill(pid, signal.SIGKILL)
     other.process.wait()
     other.ends.close()
-    status, _, err = cluster.verb("migrate", ALICE, "--to", "m2", "--wait", "1s")
+    status, _, err = cluster.verb("migrate", ALICE, "--to", "m2", "--wait", "5s")
     assert status == 1
     assert f"{other.folder}/state has not answered" in err
     other.start()
@@ -197,7 +223,7 @@ def test_busy_accounts_move_and_what_cannot_move_stops_nobody(
     for number, name in enumerate((ALICE, BOB, CAROL), 1):
         sender = Sender(other, name, name.partition("@")[0])
         sender.start()
-        sender.sent(10 * number)
+        sender.sent(5 * number)
         assert sender.stop()
         mail[name] = held(other.imap(name))
     other.ends.close()
@@ -208,7 +234,7 @@ def test_busy_accounts_move_and_what_cannot_move_stops_nobody(
     head, *rows = (line.split() for line in out.splitlines())
     assert head == ["ACCOUNT", "FROM", "TO", "BYTES", "TRAFFIC/d", "SESSIONS/d", "DELIVERIES/d"]
     assert rows
-    assert all(row[1:3] == ["m1", "m2"] and int(row[6]) >= 6 for row in rows), rows
+    assert all(row[1:3] == ["m1", "m2"] and int(row[6]) >= 3 for row in rows), rows
     stuck, *_ = (row[0] for row in rows)
     trap = cluster.dovecots[1].mail / stuck / "Maildir" / "new" / "in-the-way"
     trap.parent.mkdir(parents=True)

@@ -59,9 +59,7 @@ async def test_all_workers_count_together(store: Store) -> None:
     one, other = Worker("d1#0", clock), Worker("d2#0", clock)
     assert await found(store, clock) == {}
     for worker in (one, other):
-        worker.usage.session(ALICE)
-        worker.usage.moved(ALICE, 1000)
-        worker.usage.moved(BOB, 0)
+        worker.usage.ended(ALICE, 1000)
         worker.usage.delivered(BOB, 500)
         await worker.usage.report(store, worker.sessions, now=True)
     assert await found(store, clock) == {ALICE: (2000, 2, 0), BOB: (1000, 0, 2)}

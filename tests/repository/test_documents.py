@@ -37,6 +37,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         authority.cert_pem.write_to_path(certificates / f"{name}.pem")
     monkeypatch.setenv("L7LB_COOKIE_SECRET", "0123456789abcdef0123456789abcdef")
     monkeypatch.setenv("L7LB_LDAP_PASSWORD", "director-secret")
+    monkeypatch.setenv("L7LB_MASTER_SECRET", "only-for-the-demo")
     (tmp_path / "users.yaml").write_text("users: {}\n")
     return tmp_path
 

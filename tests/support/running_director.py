@@ -25,15 +25,15 @@ Command = Callable[..., tuple[int, str, str]]
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str = "it") -> T:
+def until(condition: Callable[[], T], what: str = "it", limit_s: float = DEADLINE_S) -> T:
     """The first true value of `condition`; fails after the deadline."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         found = condition()
         if found:
             return found
         time.sleep(0.02)
-    raise AssertionError(f"{what} did not come within {DEADLINE_S} s")
+    raise AssertionError(f"{what} did not come within {limit_s} s")
 
 
 class Origin:

@@ -29,7 +29,7 @@ from support.torture_imap import ImapTalk
 from support.torture_troubles import LINES, Troubles
 from support.torture_world import World
 
-JOIN_S = 240.0
+JOIN_S = 360.0
 """For clients and troubles to finish what they have in hand."""
 CALM_S = 120.0
 """For the cluster to be well again when all is healed."""
@@ -100,8 +100,11 @@ def run(plan: Plan, effort: Effort) -> Report:
         report.refused_by_token = cluster.refusals
         for server in cluster.servers:
             server.child.end(signal.SIGTERM)
-            said = (line for life in server.lives for line in life.log)
-            (plan.folder / f"{server.name}.log").write_text("".join(said))
+            said = "".join(line for life in server.lives for line in life.log)
+            (plan.folder / f"{server.name}.log").write_text(said)
+            unforeseen(history, server.name, said)
+        for director in cluster.directors:
+            unforeseen(history, director.folder.name, director.log())
         (plan.folder / "history").write_text("\n".join(map(str, history.entries)))
         report.faults = check(history.entries, told)
         report.doubled_by_the_spool = repeats(history.entries, told)
@@ -115,6 +118,15 @@ def run(plan: Plan, effort: Effort) -> Report:
     report.messages_in_the_end = sum(map(len, told.values()))
     report.complaints = history.complaints
     return report
+
+
+def unforeseen(history: History, name: str, log: str) -> None:
+    """Whatever is done to a process, it knows what to do: a traceback in its log is a fault."""
+    at = log.find("Traceback")
+    if at >= 0:
+        history.complain(
+            f"{name}, {log.count('Traceback')} tracebacks: {log[max(0, at - 500) : at + 3000]}"
+        )
 
 
 def torment(world: World, lines: list[Troubles], effort: Effort) -> None:

@@ -27,6 +27,18 @@ TO_SEVERAL = 0.3
 PAUSE_S = 0.3
 
 
+class Pop3(poplib.POP3):
+    """Closes its socket, too, when no greeting comes."""
+
+    def __init__(self, host: str, port: int, timeout: float) -> None:
+        try:
+            super().__init__(host, port, timeout)
+        except BaseException:
+            if hasattr(self, "file"):
+                self.close()
+            raise
+
+
 class Client:
     """One thread: one thing after the other until the world stops."""
 
@@ -108,7 +120,7 @@ class Client:
         count = self.world.history.count
         endpoint, wait_s = self._endpoint(), self.world.cluster.plan.wait_s
         try:
-            client = poplib.POP3(endpoint.host, endpoint.ports["pop3"], timeout=wait_s)
+            client = Pop3(endpoint.host, endpoint.ports["pop3"], timeout=wait_s)
         except (OSError, poplib.error_proto) as error:
             count("POP3 not begun: " + reason(error))
             return

@@ -6,20 +6,24 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from l7lb.cli.client import NotAnswered
 from l7lb.mail.spool.files import SUFFIX
 from support.cut_wire import Wire
 from support.etcd_members import free_ports
 from support.mail_cluster import MASTER, MASTER_PASSWORD, Endpoint
-from support.running_director import DEADLINE_S, Director, is_alive, until
+from support.running_director import Director, is_alive, until
 
 SERVICES = ("imap", "pop3", "smtp")
 RESTARTS = 10
 POLL_S = 0.05
+T = TypeVar("T")
+WAIT_S = 120.0
+"""For whatever a director must do; the machine may have more to do than this."""
 
 
 class MailDirector(Director):
@@ -66,6 +70,23 @@ class MailDirector(Director):
     @property
     def endpoint(self) -> Endpoint:
         return Endpoint(self.host, self.bound)
+
+    def until(self, condition: Callable[[], T], what: str) -> T:
+        """One that does not answer now is asked again."""
+
+        def found() -> T | None:
+            try:
+                return condition()
+            except NotAnswered:
+                return None
+
+        value = until(found, f"{self.folder.name}: {what}", WAIT_S)
+        assert value is not None
+        return value
+
+    def wait_until_it_serves(self) -> None:
+        self.until(lambda: self.events("started"), "the start")
+        self.until(lambda: all(each["health"] == "up" for each in self.servers()), "health")
 
     def has_spooled(self) -> bool:
         """Messages that are still to be delivered."""
@@ -130,7 +151,7 @@ class MailDirector(Director):
         self.process.wait()
 
     def _wait_for(self, workers: list[int]) -> None:
-        until(lambda: not any(map(is_alive, workers)), "the workers' end")
+        self.until(lambda: not any(map(is_alive, workers)), "the workers' end")
 
     def revive(self, orphans: list[int] | None = None) -> None:
         """Until it serves. As long as its orphans have the addresses it cannot."""
@@ -144,10 +165,11 @@ class MailDirector(Director):
 
     def _has_begun(self) -> bool:
         assert self.process is not None
-        end_s = time.monotonic() + DEADLINE_S
+        end_s = time.monotonic() + WAIT_S
         while self.process.poll() is None:
-            if self.events("started") and self.workers():
-                return True
+            with suppress(NotAnswered):
+                if self.events("started") and self.workers():
+                    return True
             assert time.monotonic() < end_s, "the director neither serves nor ends"
             time.sleep(POLL_S)
         return False

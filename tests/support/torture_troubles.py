@@ -17,11 +17,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 
-from support.running_director import is_alive, until
+from support.running_director import is_alive
 from support.torture_traps import NotSprung, kill_with_a_full_spool, stop_inside_a_change
 from support.torture_world import World
 
-TRAP_S = 120.0
+TRAP_S = 240.0
 """For all attempts: the owner may lose its lease by itself before it is stopped."""
 
 
@@ -132,11 +132,11 @@ class Troubles:
     def kill_worker(self) -> None:
         director = self.rng.choice(self.cluster.directors)
         with director.alone:
-            workers = until(director.workers, "workers")
+            workers = director.until(director.workers, "workers")
             pid = self.rng.choice(workers)
             os.kill(pid, signal.SIGKILL)
-            until(lambda: not is_alive(pid), "the worker's end")
-            until(lambda: len(director.workers()) == len(workers), "a new worker")
+            director.until(lambda: not is_alive(pid), "the worker's end")
+            director.until(lambda: len(director.workers()) == len(workers), "a new worker")
 
     def kill_director(self) -> None:
         director = self.rng.choice(self.cluster.directors)

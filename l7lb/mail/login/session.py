@@ -195,7 +195,6 @@ class LoginSession(Entry):
     def _accept(self, login: LoggedIn) -> None:
         self._server = None
         self.status = LOGGED_IN
-        self.office.usage.session(self.key[1])
         self.driver.answered(LOGGED_IN, self._facts)
         assert self._client is not None
         self._heard(self._client.accept(login))
@@ -299,7 +298,7 @@ class LoginSession(Entry):
         if task is not None:
             task.cancel()
         if self.status == LOGGED_IN:
-            self.office.usage.moved(self.key[1], self.moved_bytes())
+            self.office.usage.ended(self.key[1], self.moved_bytes())
             self._part()
         self._give_back()
         self._client = self._server = None
