@@ -229,7 +229,7 @@ class Dialogue:
                 continue
             if each.is_tcp or each.ports(b"client_port") is not None:
                 return each
-        raise RtspRefusal(461, "no transport of these", "RFC 2326 §11.3.14")
+        raise RtspRefusal(461, "no transport of these", "RFC 2326 §11.3.12")
 
 
 def _first_packet(field: bytes | None) -> int | None:
