@@ -20,6 +20,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     await house.close()
 
 
+EMPTY = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"
+
+
 def url(port: int, clip: str = "clip") -> str:
     return f"rtsp://127.0.0.1:{port}/{clip}"
 
@@ -54,7 +57,7 @@ async def test_nobody_there(house: House) -> None:
     [
         (b"", "closed"),
         (b"\0\0\0\n", "400"),
-        (b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n" * 2, "nonsense"),
+        (EMPTY * 2, "nonsense"),
     ],
     ids=["goes", "garbage", "empty"],
 )

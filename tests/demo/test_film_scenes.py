@@ -42,7 +42,7 @@ async def test_packets_that_went_past_the_relay_are_found_out(
         return 7
 
     monkeypatch.setattr(film_scenes, "relayed", relayed)
-    with pytest.raises(Unexpected, match="went the way|media from"):
+    with pytest.raises(Unexpected, match="media from"):
         await film_scenes.watched(stage, "label", udp=True)
     tally = Tally()
     tally.answered.update({"v1": 50, "v2": 50, "relay": 99})
