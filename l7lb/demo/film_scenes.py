@@ -25,7 +25,8 @@ PLAYERS = 4
 FFMPEG_S = 1.0
 WAIT_S = 30.0
 POLL_S = 0.1
-FFMPEG_AGENT = "Lavf"
+FFMPEG_AGENT = "demo-ffmpeg-"
+"""And the transport: by this its lines are found in the log, which is written a little later."""
 
 
 class FilmStage(Stage):
@@ -142,7 +143,7 @@ async def watched_by_ffmpeg(stage: FilmStage, label: str, how: tuple[str, str]) 
         try:
             heard = await hear(stage.url, how)
             packets = len(heard) // film_rules.PACKET
-            control = await logged(film.log, at)
+            control = await logged(film.log, at, how[1])
             frames = 0 if udp else packets
             count(tally, Viewing(control, singer(film, heard), packets, frames))
         except FilmFailed as error:
@@ -157,7 +158,8 @@ async def watched_by_ffmpeg(stage: FilmStage, label: str, how: tuple[str, str]) 
 async def hear(url: str, how: tuple[str, str]) -> bytes:
     """The sound as it came. Raises FilmFailed."""
     program, transport = how
-    words = ["-v", "error", "-nostdin", "-rtsp_transport", transport, "-i", url]
+    words = ["-v", "error", "-nostdin", "-user_agent", FFMPEG_AGENT + transport]
+    words += ["-rtsp_transport", transport, "-i", url]
     words += ["-t", str(FFMPEG_S), "-c", "copy", "-f", "mulaw", "-"]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(program, *words, stdout=pipe, stderr=pipe)
@@ -183,21 +185,21 @@ def singer(film: FilmSpec, heard: bytes) -> str:
     return "+".join(sorted({tones.get(piece, "nobody") for piece in pieces}))
 
 
-async def logged(log: Path, at: int) -> str:
-    """The server that got ffmpeg's PLAY, from the log behind `at`. Raises FilmFailed."""
+async def logged(log: Path, at: int, transport: str) -> str:
+    """The server that got ffmpeg's requests, from the log behind `at`. Raises FilmFailed."""
     deadline_s = asyncio.get_running_loop().time() + WAIT_S
     while asyncio.get_running_loop().time() < deadline_s:
-        if servers := met(log, at):
+        if servers := met(log, at, transport):
             return "+".join(servers)
         await asyncio.sleep(POLL_S)
     raise FilmFailed(f"{log.name} does not speak of ffmpeg")
 
 
-def met(log: Path, at: int) -> list[str]:
+def met(log: Path, at: int, transport: str) -> list[str]:
     """Servers of ffmpeg's requests behind `at`; none while PLAY is not there."""
     lines = log.read_bytes()[at:].splitlines(keepends=True) if log.exists() else []
     whole = [json.loads(line) for line in lines if line.endswith(b"\n")]
-    own = [each for each in whole if str(each["user_agent"]).startswith(FFMPEG_AGENT)]
+    own = [each for each in whole if each["user_agent"] == FFMPEG_AGENT + transport]
     if not any(each["method"] == "PLAY" for each in own):
         return []
     return sorted({each["server"] for each in own})

@@ -83,7 +83,7 @@ async def test_the_relay_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         await film_scenes.relayed(tmp_path / "none.sock")
 
 
-def logged(method: str, server: str, agent: str | None = "Lavf60") -> bytes:
+def logged(method: str, server: str, agent: str | None = "demo-ffmpeg-tcp") -> bytes:
     return json.dumps({"method": method, "server": server, "user_agent": agent}).encode() + b"\n"
 
 
@@ -94,15 +94,13 @@ async def test_ffmpeg_is_heard_and_looked_up(stage: FilmStage, tmp_path: Path) -
     stage.film.log.write_bytes(logged("PLAY", "v2"))
 
     async def director() -> None:
-        while not stage.cluster.spec.film.log.exists():
-            await asyncio.sleep(0.01)
         with stage.film.log.open("ab") as log:
             log.write(logged("DESCRIBE", "v1") + logged("PLAY", "v1"))
 
     heard = await film_scenes.hear(stage.url, (ffmpeg, "tcp"))
     assert film_scenes.singer(stage.film, heard) == "v1"
     at = stage.film.log.stat().st_size
-    looking = asyncio.create_task(film_scenes.logged(stage.film.log, at))
+    looking = asyncio.create_task(film_scenes.logged(stage.film.log, at, "tcp"))
     await director()
     assert await looking == "v1"
 
@@ -136,14 +134,13 @@ def test_tones_name_servers(tmp_path: Path) -> None:
 
 async def test_what_the_log_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "log"
-    assert film_scenes.met(log, 0) == []
-    log.write_bytes(
-        logged("DESCRIBE", "v1") + logged("PLAY", "v1", None) + logged("PLAY", "v2")[:9]
-    )
-    assert film_scenes.met(log, 0) == []
+    assert film_scenes.met(log, 0, "tcp") == []
+    others = logged("PLAY", "v1", None) + logged("PLAY", "v1", "demo-ffmpeg-udp")
+    log.write_bytes(logged("DESCRIBE", "v1") + others + logged("PLAY", "v2")[:9])
+    assert film_scenes.met(log, 0, "tcp") == []
     log.write_bytes(logged("DESCRIBE", "v1") + logged("PLAY", "v2"))
-    assert film_scenes.met(log, 0) == ["v1", "v2"]
-    assert film_scenes.met(log, len(logged("DESCRIBE", "v1"))) == ["v2"]
+    assert film_scenes.met(log, 0, "tcp") == ["v1", "v2"]
+    assert film_scenes.met(log, len(logged("DESCRIBE", "v1")), "tcp") == ["v2"]
     monkeypatch.setattr(film_scenes, "WAIT_S", 0.0)
     with pytest.raises(FilmFailed, match="does not speak of ffmpeg"):
-        await film_scenes.logged(log, 1000)
+        await film_scenes.logged(log, 1000, "tcp")
