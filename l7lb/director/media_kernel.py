@@ -118,6 +118,7 @@ class KernelDesk:
         self._changed = asyncio.Event()
         self._client: MediaKernel | None = None
         self.found: dict[Spot, Known] = {}
+        self.counted: dict[str, object] = {}
         self.trouble = ""
         """Why nothing can be asked of it; empty: it answers."""
 
@@ -134,12 +135,14 @@ class KernelDesk:
         self._tasks.append(asyncio.create_task(self._look(), name="media-kernel looks"))
 
     def view(self) -> dict[str, object] | None:
-        """JSON, by service and server what stands against what; None: not in use."""
+        """JSON: by server what stands against what, and what passed by the kernel; None:
+        not in use."""
         if not self._tasks:
             return None
         return {
             "trouble": self.trouble,
             "servers": {"/".join(s): vars_of(k) for s, k in self.found.items()},
+            "counters": self.counted,
         }
 
     async def close(self) -> None:
@@ -159,8 +162,17 @@ class KernelDesk:
             if found != self.found:
                 self.found = found
                 self._told(found)
+            self.counted = await self._count()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), EVERY_S)
+
+    async def _count(self) -> dict[str, object]:
+        """Packets and octets by server, and what was dropped; empty while nobody can be asked."""
+        assert self._client is not None
+        try:
+            return {} if self.trouble else await self._client.counters()
+        except (MediaAway, MediaRefused):
+            return {}
 
     async def _findings(self, spec: ClusterSpec) -> dict[Spot, Known]:
         servers = list(kernel_servers(spec))
