@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -118,7 +119,7 @@ class KernelDesk:
         self._changed = asyncio.Event()
         self._client: MediaKernel | None = None
         self.found: dict[Spot, Known] = {}
-        self.counted: dict[str, object] = {}
+        self._counted: dict[str, object] = {}
         self.trouble = ""
         """Why nothing can be asked of it; empty: it answers."""
 
@@ -135,14 +136,14 @@ class KernelDesk:
         self._tasks.append(asyncio.create_task(self._look(), name="media-kernel looks"))
 
     def view(self) -> dict[str, object] | None:
-        """JSON: by server what stands against what, and what passed by the kernel; None:
-        not in use."""
+        """JSON: by service and server what stands against what; packets and octets, and when they
+        were counted. None: not in use."""
         if not self._tasks:
             return None
         return {
             "trouble": self.trouble,
             "servers": {"/".join(s): vars_of(k) for s, k in self.found.items()},
-            "counters": self.counted,
+            "counted": self._counted,
         }
 
     async def close(self) -> None:
@@ -162,17 +163,8 @@ class KernelDesk:
             if found != self.found:
                 self.found = found
                 self._told(found)
-            self.counted = await self._count()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), EVERY_S)
-
-    async def _count(self) -> dict[str, object]:
-        """Packets and octets by server, and what was dropped; empty while nobody can be asked."""
-        assert self._client is not None
-        try:
-            return {} if self.trouble else await self._client.counters()
-        except (MediaAway, MediaRefused):
-            return {}
 
     async def _findings(self, spec: ClusterSpec) -> dict[Spot, Known]:
         servers = list(kernel_servers(spec))
@@ -180,6 +172,7 @@ class KernelDesk:
         try:
             assert self._client is not None
             said = await self._client.want(wanted(spec))
+            self._counted = await self._client.counters() | {"at_s": time.time()}
         except (MediaAway, MediaRefused, BadWant) as error:
             self._set_trouble(str(error))
             return {spot: Known(kernel=str(error)) for spot in spots}
@@ -277,13 +270,18 @@ def _left_out(said: Mapping[str, object]) -> dict[tuple[str, str], str]:
 
 
 def known_of(said: Mapping[str, object], no_agent: str) -> Known:
-    """From the answer to `probe`. `no_agent`: what to say where none was asked."""
+    """From the answer to `probe`. `no_agent`: what to say where none was asked.
+
+    Beside an agent only RTSP's answers are sent back this way, so that they are says nothing of
+    UDP: there it must be known.
+    """
     reason = str(said.get("reason", ""))
+    lost = {"lost", "failed", "unknown"} if "agent" in said else {"lost", "failed"}
     return Known(
         agent=str(said.get("agent", no_agent)),
         spoof=str(said.get("spoof", no_agent)),
         control="" if said.get("control") == "comes-back" else reason or "not known",
-        media=reason if said.get("media") in {"lost", "failed"} else "",
+        media=reason if said.get("media") in lost else "",
     )
 
 

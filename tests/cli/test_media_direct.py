@@ -14,6 +14,8 @@ from l7lb.cli import media_direct
 from support.media_director import KEY, read_line
 from support.namespaces import END_S, namespaces
 
+pytestmark = pytest.mark.timeout(300)
+
 FOUR = ("--address", "10.0.2.1", "--vip", "10.0.1.10")
 PORTS = ("--media-ports", "20000-20999")
 

@@ -108,6 +108,16 @@ def test_names_and_paths(spec: ClusterSpec, tmp_path: Path) -> None:
             {"control": "comes-back", "media": "unknown", "reason": "nobody said"},
             Known(agent="none", spoof="none"),
         ),
+        (
+            {
+                "control": "comes-back",
+                "media": "unknown",
+                "reason": "nobody said",
+                "agent": "silent",
+                "spoof": "silent",
+            },
+            Known(agent="silent", spoof="silent", media="nobody said"),
+        ),
     ],
 )
 def test_findings(said: dict[str, Any], known: Known) -> None:
@@ -130,7 +140,7 @@ async def test_without_a_process_the_reason_is_told(spec: ClusterSpec, tmp_path:
     view = desk.view()
     assert view is not None
     assert view["trouble"] == known.kernel
-    assert view["counters"] == {}
+    assert view["counted"] == {}
     await desk.close()
 
 

@@ -17,6 +17,8 @@ from l7lb.media.onserver.spec import OnServerSpec, Side
 from support.media_director import PORTS, RTSP, wanted
 from support.media_lab import GATEWAY, VIP, MediaLab, back, front, media_lab
 
+pytestmark = pytest.mark.timeout(300)
+
 WAIT_S = 20.0
 SILENCE_S = 0.3
 """That nothing comes cannot be waited for; what is sent afterwards and comes proves more."""

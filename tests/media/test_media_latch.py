@@ -16,6 +16,8 @@ from support.media_lab import front
 from support.media_stage import Stage, stage
 from support.namespaces import stop
 
+pytestmark = pytest.mark.timeout(300)
+
 FRAMES = 20
 
 

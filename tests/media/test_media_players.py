@@ -13,6 +13,8 @@ from support.media_lab import back, front
 from support.media_stage import Stage, stage
 from support.namespaces import stop
 
+pytestmark = pytest.mark.timeout(300)
+
 FRAMES = 20
 STAGES = [(4, "nat"), (4, "direct"), (6, "nat"), (6, "direct")]
 CONTROL_PACKETS = 60

@@ -67,10 +67,19 @@ def test_who_closes_in_order_is_heard(tmp_path: Path) -> None:
         director.wait_mode("nat")
         player = ffmpeg(lab["client"], tmp_path, url_of(4))
         player.wait_frames(FRAMES)
+        until(lambda: counted(director) > 0, "the packets in status")
         stop(player.process)
         until(lambda: not established(lab["d1"].run("cat", "/proc/net/tcp")), "the end of both")
         listed = lab["d1"].run("nft", "list", "counter", "inet", "l7lb_media", "unsaid")
         assert "packets 0" in listed
+
+
+def counted(director: LabDirector) -> int:
+    """Packets to clients through the kernel, as status tells."""
+    media = director.status()["media"]
+    assert isinstance(media, dict)
+    [server] = media["kernel"]["counted"]["servers"]
+    return int(server["to_clients"]["packets"])
 
 
 def established(table: str) -> list[str]:

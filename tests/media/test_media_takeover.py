@@ -15,6 +15,7 @@ from support.media_lab import VIP, front
 from support.media_stage import Stage, ask, stage
 from support.namespaces import stop
 
+pytestmark = pytest.mark.timeout(300)
 FRAMES = 20
 MORE = 60
 """Pictures after the takeover: several seconds, far more than a player has in hand."""

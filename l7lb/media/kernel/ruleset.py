@@ -81,26 +81,23 @@ _HOOKS = """
     ct state invalid counter name lost drop
     ct state new tcp flags & (fin|syn|rst|ack) != syn counter name lost drop
   }}
-  chain media_in {{
+  chain arrive {{
     type filter hook prerouting priority raw; policy accept;
     meta l4proto udp ip saddr . udp sport @media4 notrack accept
     meta l4proto udp ip6 saddr . udp sport @media6 notrack accept
     meta l4proto udp ip daddr @vips4 goto from_client4
     meta l4proto udp ip6 daddr @vips6 goto from_client6
+    meta l4proto udp accept
+    ip saddr . tcp sport @control4 socket transparent 1 meta mark set meta mark or {mark}
+    ip6 saddr . tcp sport @control6 socket transparent 1 meta mark set meta mark or {mark}
+    meta l4proto {{ icmp, icmpv6 }} socket transparent 1 meta mark set meta mark or {mark}
   }}
-  chain media_out {{
+  chain pass_on {{
     type filter hook forward priority mangle; policy accept;
     meta l4proto udp ip saddr @servers4 ct state untracked goto to_client4
     meta l4proto udp ip6 saddr @servers6 ct state untracked goto to_client6
     ip saddr . tcp sport @control4 goto no_connection
     ip6 saddr . tcp sport @control6 goto no_connection
-  }}
-  chain control_in {{
-    type filter hook prerouting priority mangle; policy accept;
-    meta l4proto udp accept
-    ip saddr . tcp sport @control4 socket transparent 1 meta mark set meta mark or {mark}
-    ip6 saddr . tcp sport @control6 socket transparent 1 meta mark set meta mark or {mark}
-    meta l4proto {{ icmp, icmpv6 }} socket transparent 1 meta mark set meta mark or {mark}
   }}
   chain control_out {{
     type filter hook output priority mangle; policy accept;

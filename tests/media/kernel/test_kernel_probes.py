@@ -22,6 +22,8 @@ from l7lb.media.signed import Seal
 from support.media_director import KEY, RTSP, start_direct, wanted
 from support.media_lab import VIP, MediaLab, back, front, media_lab
 
+pytestmark = pytest.mark.timeout(300)
+
 DROP_VIP = """
 table inet provider {
   chain pass {

@@ -17,6 +17,8 @@ from support.media_lab import VIP
 from support.media_stage import ask
 from support.namespaces import END_S, Namespace, namespaces, stop
 
+pytestmark = pytest.mark.timeout(300)
+
 WANT = wanted(4, ["nat"])
 
 

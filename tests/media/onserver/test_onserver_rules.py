@@ -15,6 +15,8 @@ from l7lb.media.onserver.rules import OnServer
 from l7lb.media.onserver.spec import OnServerSpec, Side
 from support.namespaces import Namespace, namespaces
 
+pytestmark = pytest.mark.timeout(300)
+
 FOUR = Side(
     ip_address("10.0.2.1"),
     ip_address("10.0.1.10"),
