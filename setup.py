@@ -23,6 +23,7 @@ SCANNERS = [
     "protocols/l7lb_protocols/http/chunked.py",
     "protocols/l7lb_protocols/http/query.py",
     "protocols/l7lb_protocols/rtsp/frames.py",
+    "protocols/l7lb_protocols/login/lines.py",
     "l7lb/routing/table.py",
     "l7lb/pool/shared.py",
 ]
@@ -36,7 +37,6 @@ HOT = [
     "protocols/l7lb_protocols/wire.py",
     "protocols/l7lb_protocols/login/client_side.py",
     "protocols/l7lb_protocols/login/events.py",
-    "protocols/l7lb_protocols/login/lines.py",
     "protocols/l7lb_protocols/login/origin.py",
     "protocols/l7lb_protocols/login/server_side.py",
     "protocols/l7lb_protocols/login/states.py",

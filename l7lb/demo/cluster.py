@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from l7lb.demo import mail_rules
+from l7lb.demo import film_rules, mail_rules
+from l7lb.demo.film_rules import FilmServer
 from l7lb.demo.mail_rules import MailServer, MailSpec
 from l7lb.demo.processes import Processes
 from l7lb.demo.rules import PORTS, OriginSpec, nginx_text, plan, rules_text
 
-PREFERRED = (8080, 1143, 1110, 1025)
-"""For HTTP, IMAP, POP3 and SMTP."""
+PREFERRED = (8080, 1143, 1110, 1025, 8554)
+"""For HTTP, IMAP, POP3, SMTP and RTSP."""
 READY_S = 30.0
 POLL_S = 0.05
 DIRECTOR = "director"
@@ -90,6 +91,8 @@ class Cluster:
         try:
             for origin in self.spec.origins:
                 self.start_origin(origin)
+            for film_server in self.spec.film.servers:
+                self.start_film_server(film_server)
             if self.spec.mail is not None:
                 self.start_mail(self.spec.mail)
             command = [sys.executable, "-m", "l7lb", "run", str(self.spec.rules_file)]
@@ -109,6 +112,14 @@ class Cluster:
             command = [sys.executable, "-m", "l7lb.demo.origin", origin.name, str(origin.port)]
         self.processes.start(origin.name, command, home)
         self.wait_for(origin.name, origin.port)
+
+    def start_film_server(self, server: FilmServer) -> None:
+        """Starts it (again) and waits until it listens."""
+        folder = film_rules.write(self.spec.film, server)
+        command = [sys.executable, "-m", "l7lb.mediaserver", "--name", server.name]
+        command += ["--folder", str(folder), "--port", str(server.port)]
+        self.processes.start(server.name, command, folder)
+        self.wait_for(server.name, server.port)
 
     def start_mail(self, spec: MailSpec) -> None:
         """Lock server and mail servers."""

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from l7lb.demo import mail_rules
+from l7lb.demo import film_rules, mail_rules
+from l7lb.demo.film_rules import FilmSpec
 from l7lb.demo.mail_rules import MailSpec
 
-PORTS = 18
-"""Of the director for HTTP, IMAP, POP3, SMTP and metrics; one for each origin, three for each
-mail server."""
+PORTS = 21
+"""Of the director for HTTP, IMAP, POP3, SMTP, RTSP and metrics; one for each origin and media
+server, three for each mail server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class DemoSpec:
     origins: tuple[OriginSpec, ...]
     mail: MailSpec | None
     """None: without."""
+    film: FilmSpec
 
     @property
     def rules_file(self) -> Path:
@@ -67,7 +69,7 @@ pools:
 {static}
     scheduler: {{hash: path}}             # one path, one server: its cache stays warm
     check: {check}
-{mail_pool}
+{film_pool}{mail_pool}
 services:
   shop:
     protocol: http
@@ -80,7 +82,7 @@ services:
       - {{path: /echo, pool: api}}                        # a WebSocket
       - {{path: /old/*, redirect: {{to: "/{{1}}", status: 308}}}}
       - {{pool: web}}
-{mail_services}
+{film_service}{mail_services}
 {mail_shared}director:
   workers: 2
   control: {control}
@@ -104,6 +106,8 @@ def rules_text(spec: DemoSpec) -> str:
     }
     return RULES.format(
         **servers,
+        film_pool=film_rules.pool_text(spec.film),
+        film_service=film_rules.service_text(spec.film),
         mail_pool=mail_rules.pool_text(mail) if mail else "",
         mail_services=mail_rules.services_text(mail) if mail else "",
         mail_shared=mail_rules.shared_text(mail) if mail else "",
@@ -159,9 +163,12 @@ def plan(ports: Sequence[int], directory: Path, *, nginx: bool, mail: bool) -> D
         ("canary-1", "canary", "python"),
         ("static-1", "static", engine),
     )
-    entry, imap, pop3, smtp, metrics, *rest = ports
+    entry, imap, pop3, smtp, rtsp, metrics, *rest = ports
     origins = tuple(
         OriginSpec(*line, port=port) for line, port in zip(layout, rest[: len(layout)], strict=True)
     )
-    servers = mail_rules.plan_mail((imap, pop3, smtp), rest[len(layout) :], directory)
-    return DemoSpec(directory, entry, metrics, origins, servers if mail else None)
+    del rest[: len(layout)]
+    films = len(film_rules.PERIODS)
+    film = film_rules.plan_film(rtsp, rest[:films], directory)
+    servers = mail_rules.plan_mail((imap, pop3, smtp), rest[films:], directory)
+    return DemoSpec(directory, entry, metrics, origins, servers if mail else None, film)

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from l7lb.demo import mail_scenes, scenes
+from l7lb.demo import film_scenes, mail_scenes, scenes
 from l7lb.demo.cluster import Cluster, DemoFailed, find_nginx, has_mail_server
 from l7lb.demo.mail_rules import PASSWORD, USERS, MailSpec
 from l7lb.demo.processes import Processes
@@ -46,6 +46,7 @@ def run(directory: Path, program: str, *, leave: bool) -> int:
 async def play(stage: scenes.Stage) -> None:
     await scenes.rules(stage)
     await scenes.survive(stage)
+    await play_film(stage)
     if stage.cluster.spec.mail is not None:
         table = Table(stage.table.out, mail_scenes.COLUMNS)
         mail = mail_scenes.MailStage(stage.cluster, table)
@@ -56,16 +57,28 @@ async def play(stage: scenes.Stage) -> None:
             stage.visits += mail.visits
 
 
+async def play_film(stage: scenes.Stage) -> None:
+    table = Table(stage.table.out, film_scenes.COLUMNS)
+    film = film_scenes.FilmStage(stage.cluster, table)
+    try:
+        await film_scenes.play(film, film_scenes.find_ffmpeg())
+    finally:
+        stage.failures += film.failures
+
+
 def introduce(cluster: Cluster, table: Table) -> None:
     spec = cluster.spec
     table.note(f"rules file  {relative(spec.rules_file)}")
     table.note(f"origins     {scenes.by_engine(spec.origins)}")
+    names = ", ".join(server.name for server in spec.film.servers)
+    player = "ffmpeg and players of ours" if film_scenes.find_ffmpeg() else "players of ours"
+    table.note(f"film        {names}, watched by {player}")
     if spec.mail is None:
         table.note("mail        left out: pip install 'l7lb[mailserver]'")
     else:
         names = ", ".join(server.name for server in spec.mail.servers)
         table.note(f"mail        {names}, on one folder; {len(USERS)} users")
-    table.note(f"director    http://127.0.0.1:{spec.port}, two workers")
+    table.note(f"director    http://127.0.0.1:{spec.port}, two workers; {spec.film.url}")
     if spec.mail is not None:
         ports = {"smtp": spec.mail.smtp, "imap": spec.mail.imap, "pop3": spec.mail.pop3}
         table.note("            " + ", ".join(f"{n} 127.0.0.1:{p}" for n, p in ports.items()))
@@ -96,6 +109,8 @@ def commands(cluster: Cluster, program: str) -> list[str]:
         f"curl -i -H 'Host: shop.demo.test' http://127.0.0.1:{spec.port}/api/items",
         f"{program} status {control}",
         f"{program} drain web/web-1 {control}",
+        f"{program} explain {relative(spec.rules_file)} rtsp {spec.film.url}",
+        f"ffplay -rtsp_transport udp {spec.film.url}",
         *(() if spec.mail is None else mail_commands(cluster, spec.mail, program)),
     ]
 

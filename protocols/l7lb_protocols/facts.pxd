@@ -7,3 +7,7 @@ cdef class Facts:
     cpdef bytes argument(self, bytes name)
     cpdef tuple attribute(self, bytes name)
     cpdef Facts detach(self)
+
+
+cdef class PlainFacts(Facts):
+    cdef public dict headers, cookies, arguments, attributes

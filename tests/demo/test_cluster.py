@@ -90,6 +90,22 @@ def test_mail_servers_start_die_and_start_again(tmp_path: Path) -> None:
     assert not answers(spec.lockd)
 
 
+def test_media_servers_start_die_and_start_again(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, None, mail=False)
+    first, other = cluster.spec.film.servers
+    try:
+        for server in (first, other):
+            cluster.start_film_server(server)
+        cluster.kill(first.name)
+        cluster.processes.stop(first.name)
+        assert not listening(first.port)
+        assert listening(other.port)
+        cluster.start_film_server(first)
+        assert listening(first.port)
+    finally:
+        assert cluster.processes.stop_all() == 2
+
+
 def test_mail_is_left_out_where_its_server_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert has_mail_server()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

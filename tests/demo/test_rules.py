@@ -14,7 +14,8 @@ def test_plan_without_nginx_is_all_python() -> None:
     assert {origin.engine for origin in spec.origins} == {"python"}
     assert spec.mail is not None
     ports = [spec.port, spec.metrics_port, *(origin.port for origin in spec.origins)]
-    ports += [spec.mail.imap, spec.mail.pop3, spec.mail.smtp]
+    ports += [spec.mail.imap, spec.mail.pop3, spec.mail.smtp, spec.film.port]
+    ports += [server.port for server in spec.film.servers]
     for server in spec.mail.servers:
         ports += [server.imap, server.pop3, server.lmtp]
     assert sorted(ports) == PORTS
@@ -48,4 +49,6 @@ def test_the_rules_file_has_no_problem(tmp_path: Path, mail: bool) -> None:
     mail_rules.write(mail_rules.plan_mail((1, 2, 3), range(4, 10), tmp_path))
     spec.rules_file.write_text(rules_text(spec))
     loaded = load_cluster(spec.rules_file)
-    assert set(loaded.services) == ({"shop", "imap", "pop3", "smtp"} if mail else {"shop"})
+    services = {"shop", "film", *(("imap", "pop3", "smtp") if mail else ())}
+    assert set(loaded.services) == services
+    assert [server.name for server in loaded.pools["films"].servers] == ["v1", "v2"]

@@ -88,7 +88,9 @@ def test_what_is_there_is_introduced_and_to_be_tried(mail: bool) -> None:
     out = io.StringIO()
     cluster = cast("Cluster", StandIn(Path("/demo"), mail=mail))
     show.introduce(cluster, Table(out, []))
+    assert "rtsp://127.0.0.1:9005/clip" in out.getvalue()
     commands = "\n".join(show.commands(cluster, "l7lb"))
     assert ("pip install 'l7lb[mailserver]'" in out.getvalue()) != mail
     assert ("imap 127.0.0.1:9002" in out.getvalue()) == mail
+    assert "ffplay -rtsp_transport udp rtsp://127.0.0.1:9005/clip" in commands
     assert ("l7lb kick alice@demo.test" in commands) == mail

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l7lb.mail.spool import draft as drafts
@@ -179,6 +179,7 @@ async def test_torn_files_are_set_aside_never_deleted(
     await second.close()
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200))
 def test_a_torn_last_state_leaves_the_one_before(
     tmp_path_factory: pytest.TempPathFactory, missing: int

@@ -39,13 +39,14 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("L7LB_LDAP_PASSWORD", "director-secret")
     monkeypatch.setenv("L7LB_MASTER_SECRET", "only-for-the-demo")
     (tmp_path / "users.yaml").write_text("users: {}\n")
+    (tmp_path / "media.key").write_text("0123456789abcdef0123456789abcdef\n")
     return tmp_path
 
 
 @pytest.mark.parametrize("block", RULES)
 def test_rules_file_is_good(block: str, directory: Path) -> None:
     file = directory / "cluster.yaml"
-    file.write_text(block)
+    file.write_text(block.replace("/etc/l7lb/", f"{directory}/"))
     loaded = load(file)
     assert loaded.spec.services
     assert not loaded.warnings

@@ -19,7 +19,7 @@ from l7lb.mail.login.admission import Admission, Guest, Identity, server_login
 from l7lb.mail.login.words import Dialect
 from l7lb.mail.scram import nonce
 from l7lb.model_mail import LoginOptions
-from l7lb_protocols.facts import PlainFacts
+from l7lb_protocols.facts import Facts, PlainFacts
 from l7lb_protocols.login.client_side import ClientSide
 from l7lb_protocols.login.events import Credentials, Event, KeysWanted, Verdict
 from l7lb_protocols.login.server_side import ServerLogin
@@ -46,6 +46,9 @@ STATUS = {
     Verdict.EXPIRED: 403,
 }
 """For metrics and the access log, which count by the classes of HTTP."""
+NOTHING = PlainFacts()
+"""Learnt before somebody says who it is."""
+NOWHERE = Assignment("", kicks=UNKNOWN)
 log = logging.getLogger("l7lb.mail")
 
 
@@ -63,7 +66,7 @@ class Entry(Session):
         self.options: LoginOptions = driver.service.spec.login
         self.source = driver.source
         self.key = ("", "")
-        self.assignment = Assignment("", kicks=UNKNOWN)
+        self.assignment = NOWHERE
         self.is_fixed = False
         self.method = dialect.method
         self.sni = b""
@@ -73,7 +76,7 @@ class Entry(Session):
         self._place = UNCOUNTED
         self._task: asyncio.Task[None] | None = None
         self._login: ServerLogin | None = None
-        self._facts = PlainFacts()
+        self._facts: Facts = NOTHING
         self._is_over = False
 
     @property

@@ -144,7 +144,7 @@ class LoginSession(Entry):
         if told.address:
             return told
         driver = self.driver
-        return Origin(self.source, driver.source_port).with_hops(told.hops_left)
+        return Origin(self.source, driver.source_port, hops_left=told.hops_left)
 
     def _refuse_soon(self, verdict: Verdict) -> None:
         self._server = None
@@ -309,6 +309,9 @@ class LoginSession(Entry):
 
     def _part(self) -> None:
         """The server may still be at work for us: until it has ended, the account is not free."""
+        server = self.driver.server
+        if server is None or server.at_eof:
+            return
         parted = self.office.closing.parting(self.key[1])
         if not self.driver.part(parted):
             parted()

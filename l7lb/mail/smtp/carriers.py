@@ -19,11 +19,13 @@ from l7lb.pool.server import Server
 from l7lb.pool.slot import Slot
 from l7lb_protocols.smtp.client_session import ClientSettings, Login, Tls
 from l7lb_protocols.smtp.extensions import Extensions
+from l7lb_protocols.smtp.replies import reply
 from l7lb_protocols.smtp.xclient import Attributes
 from l7lb_protocols.wire import PHASE_CONNECT, PHASE_FIRST_BYTE
 
 Origin = tuple[tuple[bytes, bytes], ...]
 ANYBODY: Origin = ()
+LOST = reply(451, b"4.4.2", "connection to the server lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,8 @@ class Carriers:
         self._logins[carrier] = login
         carrier.connect(lmtp or server.port("smtp"))
         extensions = await carrier.ready()
+        if not carrier.is_usable:  # it was ready, and ended before we could wake up
+            raise CarrierLost(LOST)
         self.learnt(pool, slot.server, extensions)
         if extensions.xclient or pool.spec.send_proxy:
             self._origins[carrier] = sending.origin

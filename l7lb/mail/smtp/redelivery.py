@@ -36,7 +36,8 @@ AT_ONCE = 10
 LOOK_EVERY_S = 5.0
 """For lanes of dead workers."""
 UNSERVED_S = 60.0
-"""Until the next look at an entry whose service is not in the rules any more."""
+"""Until the next look at an entry that cannot be tried: its service is not in the rules any more,
+or the try ended in a fault of ours."""
 LOST = Outcome(Status.TEMPORARY, reply(451, b"4.4.2", "connection to the server lost"))
 log = logging.getLogger("l7lb.mail")
 
@@ -124,17 +125,23 @@ class Redelivery:
             async with self._slots:
                 service = self._host.services.get(entry.service)
                 if service is None:
-                    later = self._now_ms() + int(UNSERVED_S * 1000)
-                    entry.record = replace(entry.record, next_try_ms=later)
-                    entry.report_at_ms = later
+                    self._put_off(entry)
                     return
                 if entry.record.waiting and entry.record.next_try_ms <= self._now_ms():
                     await self._deliver(entry, service)
                 if entry.record.unreported:
                     await self._report(entry, service)
+        except Exception:
+            self._put_off(entry)  # the office logs it; the next look must not find it due again
+            raise
         finally:
             entry.busy = False
             self._wake.set()
+
+    def _put_off(self, entry: Entry) -> None:
+        later = self._now_ms() + int(UNSERVED_S * 1000)
+        entry.record = replace(entry.record, next_try_ms=later)
+        entry.report_at_ms = later
 
     async def _deliver(self, entry: Entry, service: Service) -> None:
         for parcel in await self._parcels(entry, service):

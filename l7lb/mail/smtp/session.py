@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -48,6 +48,7 @@ from l7lb_protocols.wire import (
 )
 
 EARLY = reply(554, b"5.5.1", "you spoke before the greeting")
+FAULT = reply(421, b"4.3.0", "a fault of ours, try again later")
 TOO_MANY_FAILURES = reply(421, b"4.7.0", "too many wrong secrets")
 WAITS = QUESTIONS | {State.AUTH_ASKED}
 """We have the turn."""
@@ -227,6 +228,20 @@ class SmtpSession(Session):
         who = self._login.account if event.verb == b"AUTH" and self._login is not None else b""
         self._note(who or event.verb, event.reply.code, "R")
 
+    def _ask(self, work: Coroutine[object, object, None]) -> None:
+        """Answers one question of the dialogue, in a task."""
+        self._desk.office.spawn(self._guarded(work))
+
+    async def _guarded(self, work: Coroutine[object, object, None]) -> None:
+        """A fault that nobody foresaw ends the session: its client must not wait for ever. The
+        office logs it."""
+        try:
+            await work
+        except Exception:
+            self.flags += "S"
+            self._take(self._server.refuse(FAULT))
+            raise
+
     # ------------------------------------------------------------------ logging in
 
     def _auth_asked(self, event: ev.AuthAsked) -> None:
@@ -235,7 +250,7 @@ class SmtpSession(Session):
             self._login = SmtpLogin(
                 self._desk.office, event.mechanism, self._client.tls_name, domain
             )
-        self._desk.office.spawn(self._auth(self._login, event.response))
+        self._ask(self._auth(self._login, event.response))
 
     async def _auth(self, login: SmtpLogin, response: bytes | None) -> None:
         spec = self._service.spec.login
@@ -296,7 +311,7 @@ class SmtpSession(Session):
 
     def _recipient_asked(self, event: ev.RecipientAsked) -> None:
         assert self._delivery is not None
-        self._desk.office.spawn(self._recipient(self._delivery, event.recipient))
+        self._ask(self._recipient(self._delivery, event.recipient))
 
     async def _recipient(self, delivery: Delivery, recipient: Recipient) -> None:
         try:
@@ -333,7 +348,7 @@ class SmtpSession(Session):
 
     def _data_asked(self, event: ev.DataAsked) -> None:
         assert self._delivery is not None
-        self._desk.office.spawn(self._start(self._delivery))
+        self._ask(self._start(self._delivery))
 
     async def _start(self, delivery: Delivery) -> None:
         answer = _passed_on(await delivery.start(self._received(delivery)))
@@ -368,7 +383,7 @@ class SmtpSession(Session):
 
     def _verdict_asked(self, event: ev.VerdictAsked) -> None:
         assert self._delivery is not None
-        self._desk.office.spawn(self._finish(self._delivery))
+        self._ask(self._finish(self._delivery))
 
     async def _finish(self, delivery: Delivery) -> None:
         answer = _passed_on(await delivery.finish())

@@ -101,7 +101,7 @@ class Agent:
                 tasks.create_task(self._write_often(sender))
                 tasks.create_task(self._remember_often())
         finally:
-            self._copier.stop()
+            await self._copier.stop()
             self._watch.close()
             sender.close()
             await lists.close()
@@ -180,8 +180,9 @@ class Agent:
     async def _settle_often(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), self._spec.rescan_s)
-                await asyncio.sleep(CALM_S)
+                async with asyncio.timeout(self._spec.rescan_s):
+                    await self._changed.wait()
+            await asyncio.sleep(CALM_S)
             self._changed.clear()
             await self._settle_once()
 

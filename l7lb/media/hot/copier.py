@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from l7lb.media.hot.errors import CopyFailed, CopyStopped, DiskFull, SharedAway
@@ -20,6 +21,8 @@ from l7lb.media.hot.watch import Watch
 from l7lb.model_hot_files import HotFilesSpec
 
 log = logging.getLogger("l7lb.media.hot")
+STOP_S = 10.0
+"""For a copy to end; one that hangs with its storage is swept at the next start."""
 REST_S = 30.0
 """After the disk was full, or the shared directory away."""
 
@@ -66,9 +69,11 @@ class Copier:
             while await self._one():
                 pass
 
-    def stop(self) -> None:
-        """The thread ends at its next piece; what it has copied so far is removed."""
+    async def stop(self) -> None:
+        """The thread ends at its next piece, and what it has copied so far is removed."""
         self._pace.stop()
+        with suppress(TimeoutError):
+            await self._room.run(lambda: None, STOP_S)
         self._room.close()
 
     async def _one(self) -> bool:
@@ -79,14 +84,16 @@ class Copier:
         if order is None:
             return False
         self.done.copying = order.name
+        rest_s = 0.0
         try:
             if await self._make_room(order):
                 await self._copy(order)
         except (CopyFailed, SharedAway, OSError) as error:
-            await self._failed(order, error)
+            rest_s = self._failed(order, error)
         finally:
             self.done.copying = ""
             self._hot.failed(order.name)
+        await asyncio.sleep(rest_s)
         return True
 
     def _limit(self, free_bytes: int) -> int:
@@ -130,13 +137,13 @@ class Copier:
         self.done.disk = "good"
         log.info("copied", extra={"file": name, "bytes": original.size})
 
-    async def _failed(self, order: Order, error: Exception) -> None:
+    def _failed(self, order: Order, error: Exception) -> float:
+        """Seconds to rest before the next one."""
         if isinstance(error, CopyStopped):
-            return
+            return 0.0
         self.done.failed += 1
         self.done.last_failure = str(error)
         log.warning("not copied", extra={"file": order.name, "reason": str(error)})
         if isinstance(error, DiskFull):
             self.done.disk = str(error)
-        if isinstance(error, (DiskFull, SharedAway)):
-            await asyncio.sleep(REST_S)
+        return REST_S if isinstance(error, (DiskFull, SharedAway)) else 0.0

@@ -44,7 +44,8 @@ class Room:
         self._jobs.put(job)
         waiting = asyncio.wrap_future(done)
         waiting.add_done_callback(self._one_less)
-        return await asyncio.wait_for(asyncio.shield(waiting), deadline_s)
+        async with asyncio.timeout(deadline_s):  # wait_for may lose a cancellation (3.11)
+            return await asyncio.shield(waiting)
 
     def close(self) -> None:
         """After what it has to do."""

@@ -16,6 +16,8 @@ _TOKEN = re.compile(
     rb"|\{(?P<size>[0-9]+)(?P<plus>\+)?\}\Z"
     rb"|(?P<word>[" + ATOM_CHARS + rb"\]]+)"
 )
+QUOTED, SIZE = 1, 2
+"""Groups by number: a name costs a look-up."""
 _SPACE, _OPEN, _CLOSE = b" ()"
 
 
@@ -51,8 +53,8 @@ class ArgumentParser:
             if found is None:
                 raise ImapRefusal("malformed argument", "RFC 9051 §9")
             at = found.end()
-            if found["size"] is not None:
-                return Literal(_number(found["size"]), found["plus"] is None)
+            if found[SIZE] is not None:
+                return Literal(_number(found[SIZE]), found["plus"] is None)
             self._add(_word(found))
         if self._list is not None:
             raise ImapRefusal("list without end", "RFC 9051 §9")
@@ -96,10 +98,12 @@ class ArgumentParser:
 
 
 def _word(found: re.Match[bytes]) -> Word:
-    quoted = found["quoted"]
+    quoted = found[QUOTED]
     if quoted is None:
         return Word(found["word"])
-    return Word(re.sub(rb'\\(["\\])', rb"\1", quoted), True)
+    if b"\\" in quoted:
+        quoted = re.sub(rb'\\(["\\])', rb"\1", quoted)
+    return Word(quoted, True)
 
 
 def _number(digits: bytes) -> int:

@@ -13,7 +13,7 @@ from l7lb_protocols.imap import capabilities, identity
 from l7lb_protocols.imap.commands import Command, CommandLimits, CommandReader, LiteralAsked
 from l7lb_protocols.imap.errors import ImapRefusal
 from l7lb_protocols.imap.grammar import Word
-from l7lb_protocols.imap.render import continuation, tagged, untagged, untagged_list
+from l7lb_protocols.imap.render import continuation, line, tagged, untagged, untagged_list
 from l7lb_protocols.login.client_side import MAX_RESPONSE_LINE, ClientSettings, ClientSide, Peer
 from l7lb_protocols.login.events import Identified, LoggedIn, Verdict
 from l7lb_protocols.login.states import ClientState
@@ -189,8 +189,13 @@ class ImapClientSide(ClientSide):
     # ------------------------------------------------------------- words
 
     def _capabilities(self) -> bytes:
-        offer = capabilities.Offer(self.mechanisms(), self.can_start_tls, not self.takes_secrets)
-        return capabilities.advertise(self.settings.capabilities, offer)
+        said, key = self.settings.said, (self.is_tls, bool(self.certificate))
+        if key not in said:
+            offer = capabilities.Offer(
+                self.mechanisms(), self.can_start_tls, not self.takes_secrets
+            )
+            said[key] = capabilities.advertise(self.settings.capabilities, offer)
+        return said[key]
 
     def _ok(self, command: Command) -> None:
         self._say(tagged(command.tag, b"OK", command.name + b" completed."))
@@ -205,7 +210,7 @@ class ImapClientSide(ClientSide):
         self._say(continuation(text))
 
     def _say_accepted(self, login: LoggedIn) -> None:
-        self._say(login.untagged + tagged(self._tag, b"OK", login.text))
+        self._say(login.untagged + self._tag + b" OK " + line(login.text))
 
     def _say_verdict(self, verdict: Verdict) -> None:
         code, text = VERDICTS[verdict]

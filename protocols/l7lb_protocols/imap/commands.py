@@ -30,6 +30,9 @@ class CommandLimits:
     """RFC 2971 §3.3 allows 30 pairs."""
 
 
+USUAL = CommandLimits()
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """One whole command; `name` in upper case."""
@@ -53,7 +56,7 @@ class CommandReader:
     """Bytes in, commands out, one at a time, so that commands may be pipelined."""
 
     def __init__(self, limits: CommandLimits | None = None) -> None:
-        self.limits = limits or CommandLimits()
+        self.limits = limits or USUAL
         self._lines = LineBuffer(_fatal)
         self.abandon()
 

@@ -66,8 +66,8 @@ def _fits(key: bytes, value: bytes) -> bool:
 
 
 def command(tag: bytes, pairs: Identity, origin: Origin) -> bytes:
-    """The ID command that tells a server of a client: the origin first, then what the client said
-    of itself. What would need a literal is left out."""
+    """The ID command that tells the next one of a client: the origin first, one hop further, then
+    what the client said of itself. What would need a literal is left out."""
     told = _told(origin)
     for key, value in own_words(pairs)[: MAX_PAIRS - len(told)]:
         if _fits(key, value) and is_quotable(key) and is_quotable(value):
@@ -88,7 +88,7 @@ def _told(origin: Origin) -> list[bytes]:
         told.append(b'"x-connected-port" "%d"' % origin.local_port)
     if origin.session:
         told.append(b'"x-session-id" ' + quote(origin.session))
-    told.append(b'"x-proxy-ttl" "%d"' % origin.hops_left)
+    told.append(b'"x-proxy-ttl" "%d"' % (origin.hops_left - 1))
     return told
 
 

@@ -96,16 +96,17 @@ def untagged_list(name: bytes, argument: Argument) -> bytes:
 
 def continuation(text: bytes) -> bytes:
     """A continuation request; `text` is a challenge in Base64 or words for people."""
-    return b"+ " + _line(text)
+    return b"+ " + line(text)
 
 
 def _status(status: bytes, text: bytes, code: bytes) -> bytes:
     if b"]" in code:
         raise ValueError("bracket in a response code")
-    return _checked(ATOM, status) + b" " + _line(b"[" + code + b"] " + text if code else text)
+    return _checked(ATOM, status) + b" " + line(b"[" + code + b"] " + text if code else text)
 
 
-def _line(text: bytes) -> bytes:
+def line(text: bytes) -> bytes:
+    """With its CRLF. Raises ValueError for CR, LF or NUL."""
     if _UNSAFE.search(text):
         raise ValueError("CR, LF or NUL in a line")
     return text + b"\r\n"

@@ -34,6 +34,9 @@ class ResponseLimits:
     max_response: int = 65536
 
 
+USUAL = ResponseLimits()
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """One response. `tag` is UNTAGGED, CONTINUE or a command's; `kind` in upper case: OK, NO, BAD,
@@ -54,7 +57,7 @@ class ResponseReader:
     """Bytes in, responses out, one at a time."""
 
     def __init__(self, limits: ResponseLimits | None = None) -> None:
-        self.limits = limits or ResponseLimits()
+        self.limits = limits or USUAL
         self._lines = LineBuffer(ImapServerFault)
         self._raw = b""
         self._literal = -1

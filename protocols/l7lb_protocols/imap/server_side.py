@@ -213,7 +213,7 @@ class ImapServerSide(ServerSide):
         if not self.settings.introduce:
             return b""
         self._tag = self._next_tag()
-        return identity.command(self._tag, self._words, self.origin.next_hop())
+        return identity.command(self._tag, self._words, self.origin)
 
     def _prepare(self, login: ServerLogin, known: capabilities.Capabilities) -> bool:
         """Make the pieces of the login; False: the server offers none that fits."""
@@ -228,11 +228,11 @@ class ImapServerSide(ServerSide):
         self._exchange = login.exchange(capabilities.mechanisms(known))
         if self._exchange is None:
             return False
-        words: tuple[Word, ...] = (Word(self._exchange.name),)
+        start = self._login_tag + b" AUTHENTICATE " + self._exchange.name
         if self._exchange.initial is not None and capabilities.has(known, b"SASL-IR"):
-            words += (Word(encode(self._exchange.initial) or b"="),)
+            start += b" " + (encode(self._exchange.initial) or b"=")
             self._exchange.sent_initial()
-        self._pieces = list(command(self._login_tag, b"AUTHENTICATE", words))
+        self._pieces = [start + b"\r\n"]
         return True
 
 

@@ -7,7 +7,7 @@ and TLS are the driver's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from l7lb_protocols.login.errors import DialogueMisuse
 from l7lb_protocols.login.events import (
@@ -21,7 +21,7 @@ from l7lb_protocols.login.events import (
     WrongProof,
     add_bytes,
 )
-from l7lb_protocols.login.origin import Origin
+from l7lb_protocols.login.origin import NOBODY, Origin
 from l7lb_protocols.login.states import CLIENT_MOVES, ClientInput, ClientState, move
 from l7lb_protocols.sasl.encoding import MAX_MESSAGE_BYTES, encode, read_initial, read_response
 from l7lb_protocols.sasl.errors import SaslProblem, SaslRejected
@@ -55,6 +55,10 @@ class ClientSettings:
     """Commands of any kind before login, likewise."""
     max_pending: int = 65536
     """Bytes that may wait unread before `is_full`."""
+    said: dict[tuple[bool, bool], bytes] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    """What a protocol tells of itself with and without TLS and certificate, as it was made once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class ClientSide:
         self.state = ClientState.START
         self.is_tls = peer.is_tls
         self.certificate = peer.certificate
-        self.origin = Origin()
+        self.origin = NOBODY
         """As handed over; of an untrusted peer only the hop count is kept: it can but fall."""
         self._exchange: ServerExchange | None = None
         self._events: list[Event] = []
@@ -111,7 +115,7 @@ class ClientSide:
         self._move(ClientInput.TLS_READY)
         self.is_tls = True
         self.certificate = certificate
-        self.origin = Origin()
+        self.origin = NOBODY
         return self._run()
 
     def supply(self, keys: ScramKeys, nonce: bytes) -> list[Event]:
@@ -246,7 +250,7 @@ class ClientSide:
     def _identified(self, origin: Origin) -> None:
         """Keep what may be believed."""
         hops = min(self.origin.hops_left, origin.hops_left)
-        believed = origin if self.peer.is_trusted else Origin()
+        believed = origin if self.peer.is_trusted else NOBODY
         self.origin = believed.with_hops(hops)
 
     def _move(self, what: ClientInput) -> None:

@@ -55,6 +55,10 @@ class Origin:
         }
 
 
+NOBODY = Origin()
+"""Nothing is known."""
+
+
 def parse_origin(fields: dict[str, bytes]) -> Origin:
     """From text, by the names of the attributes; empty is unknown. Raises ValueError for nonsense.
 

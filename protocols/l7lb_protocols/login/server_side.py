@@ -19,7 +19,7 @@ from l7lb_protocols.login.events import (
     Unavailable,
     add_bytes,
 )
-from l7lb_protocols.login.origin import Origin
+from l7lb_protocols.login.origin import NOBODY, Origin
 from l7lb_protocols.login.states import SERVER_MOVES, ServerInput, ServerState, move
 from l7lb_protocols.sasl.client import ClientExchange, ExternalClient, LoginClient, PlainClient
 
@@ -81,7 +81,7 @@ class ServerSide:
     ) -> None:
         self.settings = settings
         self.login = login
-        self.origin = origin or Origin()
+        self.origin = origin or NOBODY
         self.state = ServerState.GREETING
         self.is_tls = False
         self.capabilities: tuple[bytes, ...] | None = None
