@@ -140,6 +140,7 @@ async def test_without_a_process_the_reason_is_told(spec: ClusterSpec, tmp_path:
     view = desk.view()
     assert view is not None
     assert view["trouble"] == known.kernel
+    assert view["counted"] == {}
     await desk.close()
 
 

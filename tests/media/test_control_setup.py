@@ -164,6 +164,26 @@ async def test_a_client_that_leaves_while_ports_are_opened() -> None:
         assert relays.closed == [("relay1", 1)]
 
 
+async def test_a_server_that_goes_while_ports_are_opened() -> None:
+    """The SETUP goes on to a server that is there."""
+    parts = relayed()
+    relays = relays_of(parts)
+    relays.gate = asyncio.Event()
+    async with ScriptedServer() as server, to(server, parts=parts) as rig:
+        async with await rig.client() as client:
+            await client.ask("OPTIONS")
+            number = client.request("SETUP", "rtsp://h/film", UDP)
+            await rig.until(lambda: any(s.state is State.SETTING_UP for s in rig.office.sessions))
+            server.close_connections()
+            await rig.until(lambda: server.connections == 2)
+            relays.gate.set()
+            said = await client.answer()
+            assert (said.cseq, said.status) == (number, 200)
+            await rig.until(lambda: relays.closed)
+            assert relays.closed == [("relay1", 1)]
+            assert b"server_port=40008-40009" in (said.get(b"transport") or b"")
+
+
 @pytest.mark.parametrize(
     ("transport", "status"),
     [

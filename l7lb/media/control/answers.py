@@ -11,7 +11,7 @@ from l7lb.media.control.latching import Latching, Watch
 from l7lb.media.control.line import Asked
 from l7lb.media.control.states import State, Turn
 from l7lb.media.control.transports import from_relay, hidden
-from l7lb.media.ports import FlowPath, RelayPeers
+from l7lb.media.ports import FlowPath, RelayPeers, RelayStream
 from l7lb.model_media import Mode
 from l7lb.persistence.published import value_of
 from l7lb_protocols.rtsp.errors import RtspRefusal
@@ -166,7 +166,11 @@ class AnswerSide(RtspBase):
     def _close_relay(self, asked: Asked) -> None:
         """Ports that were opened for nothing."""
         relay, asked.relay = asked.relay, None
-        if relay is not None and self.office.parts.relays is not None:
+        if relay is not None:
+            self._give_back(relay)
+
+    def _give_back(self, relay: RelayStream) -> None:
+        if self.office.parts.relays is not None:
             self.office.tell(self.office.parts.relays.close(relay.session, relay.stream))
 
     def _played(self, asked: Asked) -> None:
@@ -272,6 +276,8 @@ class AnswerSide(RtspBase):
         if self.state not in (State.PINNED, State.SETTING_UP):
             return
         was_interleaved = self.is_interleaved
+        if self._setting_up is not None:
+            self._deferred, self._setting_up = self._setting_up[0], None
         for asked in self.line.at_server():
             self._close_relay(asked)
             asked.settle(status, response(status, asked.cseq))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from l7lb.media.control.held import Held
 from l7lb.media.control.line import Asked, Line
 from l7lb.media.control.states import NEXT, State, Turn
-from l7lb.media.ports import Choice
+from l7lb.media.ports import Choice, RelayAsk
 from l7lb.media.quiet import make_quiet
 from l7lb_protocols.rtsp.message import response
 from l7lb_protocols.rtsp.reader import Reader
@@ -61,6 +61,10 @@ class RtspBase(Session):
         self._naming: Naming | None = None
         self._asked_client: set[int] = set()
         """Numbers of the server's requests that the client has not answered."""
+        self._deferred: Asked | None = None
+        """For another server, when this one has answered what it was asked."""
+        self._setting_up: tuple[Asked, RelayAsk] | None = None
+        """Ports are being opened for it, as asked here."""
         self._phase = -1
         self._last_words = b""
         self._is_quiet = False

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from l7lb.model import PoolSpec, ServerSpec
 
 SWEEP_S = 1.0
+FAREWELL_S = 2.0
+"""For the last words to the parts."""
 log = logging.getLogger("l7lb.media")
 
 
@@ -48,6 +50,8 @@ class Office:
         self._players: dict[str, tuple[str, float]] = {}
         """By the relay's name of a session: the client, and how long UDP is refused to it then."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._telling: set[asyncio.Task[None]] = set()
+        """Of these, what others shall still be told when this ends."""
         self._sweeping = asyncio.create_task(self._sweep(), name="rtsp sweep")
 
     def token(self) -> bytes:
@@ -91,10 +95,11 @@ class Office:
 
     def tell(self, work: Coroutine[object, object, None]) -> None:
         """Something that a part shall know; when it is away, its own timeouts serve."""
-        self.spawn(_quietly(work))
+        self._telling.add(self.spawn(_quietly(work)))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._telling.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("an RTSP session failed", exc_info=error)
 
@@ -108,7 +113,11 @@ class Office:
         return {"connections": len(self.sessions), "sessions_without": len(self.book)}
 
     async def close(self) -> None:
-        for task in (self._sweeping, *self._tasks):
+        for task in (self._sweeping, *(self._tasks - self._telling)):
+            task.cancel()
+        if self._telling:
+            await asyncio.wait(self._telling, timeout=FAREWELL_S)
+        for task in self._telling:
             task.cancel()
         await asyncio.gather(self._sweeping, *self._tasks, return_exceptions=True)
         self.book.close()

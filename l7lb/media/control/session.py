@@ -57,8 +57,6 @@ class RtspSession(SetupSide):
         """Of the request for which a server is chosen."""
         self._waiting: Asked | None = None
         """For the server that is being chosen."""
-        self._deferred: Asked | None = None
-        """For another server, when this one has answered what it was asked."""
         self._is_going = False
         driver.opener = self
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from l7lb.errors import L7lbError
+from l7lb.errors import L7lbError, RelayAway
 from l7lb.media.control.answers import KERNEL_MODES, AnswerSide
 from l7lb.media.control.base import local_address
 from l7lb.media.control.line import Asked
 from l7lb.media.control.states import State, Turn
 from l7lb.media.control.transports import Terms, pair_of, towards_server, usable
-from l7lb.media.ports import Choice, RelayAsk, RelayStream
+from l7lb.media.ports import Choice, RelayAsk
 from l7lb.model_media import Mode
 from l7lb_protocols.rtsp.errors import RtspRefusal
 from l7lb_protocols.rtsp.message import response
@@ -85,7 +85,9 @@ class SetupSide(AnswerSide):
         asked.client_ports = ports or (0, 0)
         if self.choice.mode is Mode.RELAY and ports is not None:
             self._turn(Turn.OPEN_PORTS)
-            self.office.spawn(self._with_relay(asked, kept))
+            ask = self._relay_ask(asked)
+            self._setting_up = (asked, ask)
+            self.office.spawn(self._with_relay(asked, kept, ask))
         else:
             self._send(asked, {b"transport": encode(kept)})
 
@@ -95,46 +97,52 @@ class SetupSide(AnswerSide):
             mode, reason = None, "no UDP has reached this client"
         return Terms(self.driver.source, mode, self.front.options.interleaved, reason)
 
-    async def _with_relay(self, asked: Asked, kept: list[Transport]) -> None:
-        """Open ports, then go on where the request stopped."""
+    async def _with_relay(self, asked: Asked, kept: list[Transport], ask: RelayAsk) -> None:
+        """Open ports, then go on where the request stopped, unless the server, or the client, has
+        gone meanwhile."""
+        relays = self.office.parts.relays
         try:
-            relay = await self._open_relay(asked)
+            if relays is None:
+                raise RelayAway("there is no relay")
+            relay = await relays.open(ask)
         except L7lbError as error:
-            self._without_relay(asked, kept, error)
+            if self._goes_on(ask):
+                self._without_relay(asked, kept, error)
             return
-        if self.state is not State.SETTING_UP:
-            asked.relay = relay
-            self._close_relay(asked)
+        if not self._goes_on(ask):
+            self._give_back(relay)
             return
         asked.relay = relay
-        self._turn(Turn.PORTS_OPEN)
         self._send(asked, {b"transport": encode(towards_server(kept, relay))})
         self._go_on()
         self._pace()
 
-    async def _open_relay(self, asked: Asked) -> RelayStream:
-        relays, server = self.office.parts.relays, self._server
-        assert relays is not None
+    def _goes_on(self, ask: RelayAsk) -> bool:
+        """False: this was asked for a server, or a client, that has gone meanwhile."""
+        waiting = self._setting_up
+        if waiting is None or waiting[1] is not ask or self.state is not State.SETTING_UP:
+            return False
+        self._setting_up = None
+        self._turn(Turn.PORTS_OPEN)
+        return True
+
+    def _relay_ask(self, asked: Asked) -> RelayAsk:
+        server = self._server
         assert server is not None
         address = server.endpoint[1] if server.endpoint is not None else ""
         tagged = asked.tagged
         held = self.held.get(tagged.id) if tagged is not None else None
-        return await relays.open(
-            RelayAsk(
-                client=self.driver.source,
-                server=address[0] if not isinstance(address, str) else "",
-                client_local=local_address(self.driver.client),
-                server_local=local_address(self.driver.server),
-                session=held.relay if held is not None else "",
-                timeout_s=held.timeout_s if held is not None else 60.0,
-            )
+        return RelayAsk(
+            client=self.driver.source,
+            server=address[0] if not isinstance(address, str) else "",
+            client_local=local_address(self.driver.client),
+            server_local=local_address(self.driver.server),
+            session=held.relay if held is not None else "",
+            timeout_s=held.timeout_s if held is not None else 60.0,
         )
 
     def _without_relay(self, asked: Asked, kept: list[Transport], error: L7lbError) -> None:
         """What else was offered, or the relay's own reason."""
-        if self.state is not State.SETTING_UP:
-            return
-        self._turn(Turn.PORTS_OPEN)
         others = [each for each in kept if not each.is_udp]
         if others:
             self._send(asked, {b"transport": encode(others)})
