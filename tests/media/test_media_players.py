@@ -79,13 +79,15 @@ def test_the_kernel_counts_for_each_server_and_pair_of_ports(scene: Stage) -> No
         assert flows == []
 
 
-@pytest.mark.parametrize("mode", ["nat", "direct"])
-def test_vlc_as_a_server_plays_by_udp(mode: str, tmp_path: Path) -> None:
-    with stage(4, mode, tmp_path, "vlc") as here:
+@pytest.mark.parametrize(("version", "mode"), STAGES)
+def test_vlc_as_a_server_plays_by_udp(version: int, mode: str, tmp_path: Path) -> None:
+    with stage(version, mode, tmp_path, "vlc") as here:
         player = ffmpeg(here.lab["client"], tmp_path, here.url, strict=True)
         player.wait_frames(FRAMES)
         stop(player.process)
         media_players.gstreamer(here.lab["client"], here.url)
+        if version == 4:
+            media_players.aiortsp(here.lab["client"], here.url)
         refused = ffmpeg(here.lab["client"], tmp_path, here.url, "tcp")
         assert refused.process.wait(60) != 0
         assert "461" in refused.path.read_text()
