@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from l7lb.config import compile_media, credentials
 from l7lb.config.schema_mail import Greylist, Login, Rate, ServerLogin, Smtp, SmtpLogin
-from l7lb.config.schema_route import Route
 from l7lb.config.scope import Scope
 from l7lb.model import KeyKind, PersistenceKind, PoolSpec, ServerSpec, ServiceSpec
 from l7lb.model_directory import DirectorySpec, LdapSpec
@@ -167,28 +166,11 @@ def facts(protocol: str, auth: str) -> frozenset[str]:
     return frozenset()
 
 
-def refuse_http(route: Route, protocol: str, scope: Scope) -> bool:
-    """Note what only HTTP knows; False: nothing."""
-    given = [key for key in OF_HTTP if key in route.model_fields_set]
-    for key in given:
-        scope.at(key).key_problem(f"'{key}' means nothing with {protocol}")
-    return bool(given)
-
-
 # --------------------------------------------------------------------------- pools
 
 
-def check_pools(service: ServiceSpec, pools: Mapping[str, PoolSpec], scope: Scope) -> None:
-    """Can the pools of a mail service serve it? Problems stand at the first route that uses one."""
-    seen: set[str] = set()
-    for route in service.routes:
-        for name in (name for name, _ in route.pools if name not in seen and name in pools):
-            seen.add(name)
-            for message, hint in _pool_faults(service, pools[name]):
-                scope.problems.add(route.place, message, hint)
-
-
-def _pool_faults(service: ServiceSpec, pool: PoolSpec) -> Iterator[tuple[str, str]]:
+def pool_faults(service: ServiceSpec, pool: PoolSpec) -> Iterator[tuple[str, str]]:
+    """Why this pool cannot serve this service, and what to do."""
     protocol, title = service.protocol, f"pool '{pool.name}'"
     wanted = PORTS[protocol]
     lacking = [server.name for server in pool.servers if not _speaks(server, wanted)]

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from l7lb.config.schema_media import DirectorMedia, Media, Rtsp
-from l7lb.config.schema_route import Route
 from l7lb.config.scope import Scope
-from l7lb.model import KeyKind, PersistenceKind, PoolSpec, ServiceSpec
+from l7lb.model import KeyKind, PersistenceKind, PoolSpec
 from l7lb.model_media import DirectorMediaSpec, MediaSpec, Mode, RtspOptions
 from l7lb.scheduling.registry import key_of
 
@@ -72,25 +71,8 @@ def rtsp_options(rtsp: Rtsp, scope: Scope) -> RtspOptions:
     )
 
 
-def refuse_http(route: Route, scope: Scope) -> bool:
-    """Note what only HTTP knows; False: nothing."""
-    given = [key for key in OF_HTTP if key in route.model_fields_set]
-    for key in given:
-        scope.at(key).key_problem(f"'{key}' means nothing with rtsp")
-    return bool(given)
-
-
-def check_pools(service: ServiceSpec, pools: Mapping[str, PoolSpec], scope: Scope) -> None:
-    """Can these pools serve RTSP? Problems stand at the first route that uses one."""
-    seen: set[str] = set()
-    for route in service.routes:
-        for name in (name for name, _ in route.pools if name not in seen and name in pools):
-            seen.add(name)
-            for message, hint in _pool_faults(pools[name]):
-                scope.problems.add(route.place, f"pool '{name}' {message}", hint)
-
-
-def _pool_faults(pool: PoolSpec) -> Iterator[tuple[str, str]]:
+def pool_faults(pool: PoolSpec) -> Iterator[tuple[str, str]]:
+    """Why this pool cannot serve RTSP, and what to do."""
     persistence = pool.persistence
     if persistence and persistence.kind in {PersistenceKind.COOKIE, PersistenceKind.LEARNED}:
         yield "has persistence by cookie, which rtsp has not", "use published, source or a hash"

@@ -15,6 +15,7 @@ from l7lb.config.schema_cluster import (
     ListenTlsSection,
     Service,
 )
+from l7lb.config.schema_route import Route
 from l7lb.config.scope import Scope
 from l7lb.config.validate import Valid
 from l7lb.model import (
@@ -43,6 +44,11 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "rtsp": ("rtsp",),
 }
 """Protocols by the section that is theirs."""
+OF_HTTP: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(MAIL_PROTOCOLS, compile_mail.OF_HTTP),
+    "rtsp": compile_media.OF_HTTP,
+}
+"""Keys of a route that mean nothing with a protocol."""
 
 
 def service_spec(
@@ -100,9 +106,7 @@ def _routes(valid: Valid[Service], around: Surroundings, scope: Scope) -> tuple[
     for index, route in enumerate(valid.section.routes):
         spot = scope.at(valid.position("routes", index))
         before = len(scope.problems)
-        if protocol in MAIL_PROTOCOLS and compile_mail.refuse_http(route, protocol, spot):
-            continue
-        if protocol == "rtsp" and compile_media.refuse_http(route, spot):
+        if _refuse_http(route, protocol, spot):
             continue
         match = match_spec(route, around, spot)
         is_sound = len(scope.problems) == before
@@ -139,14 +143,36 @@ def _line(spec: RouteSpec, beside: RouteSpec) -> str:
     return f"line {spec.place.line}" if same else f"{spec.place.file} line {spec.place.line}"
 
 
+def _refuse_http(route: Route, protocol: str, scope: Scope) -> bool:
+    """Note what only HTTP knows; False: nothing."""
+    given = [key for key in OF_HTTP.get(protocol, ()) if key in route.model_fields_set]
+    for key in given:
+        scope.at(key).key_problem(f"'{key}' means nothing with {protocol}")
+    return bool(given)
+
+
 def check_pools(service: ServiceSpec, pools: Mapping[str, PoolSpec], scope: Scope) -> None:
     """A pool must be of use to the protocols of the services that use it."""
+    if service.protocol == "http":
+        _check_http_pools(service, pools, scope)
+        return
+    seen: set[str] = set()
+    for route in service.routes:
+        for name in (name for name, _ in route.pools if name not in seen and name in pools):
+            seen.add(name)
+            for message, hint in _faults(service, pools[name]):
+                scope.problems.add(route.place, message, hint)
+
+
+def _faults(service: ServiceSpec, pool: PoolSpec) -> Iterator[tuple[str, str]]:
     if service.protocol in MAIL_PROTOCOLS:
-        compile_mail.check_pools(service, pools, scope)
-        return
-    if service.protocol == "rtsp":
-        compile_media.check_pools(service, pools, scope)
-        return
+        return compile_mail.pool_faults(service, pool)
+    return (
+        (f"pool '{pool.name}' {fault}", hint) for fault, hint in compile_media.pool_faults(pool)
+    )
+
+
+def _check_http_pools(service: ServiceSpec, pools: Mapping[str, PoolSpec], scope: Scope) -> None:
     for route in service.routes:
         for name in [name for name, _ in route.pools] + ([route.mirror] if route.mirror else []):
             for fault in _faults_for_http(pools[name]) if name in pools else ():

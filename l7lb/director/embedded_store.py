@@ -12,13 +12,13 @@ import contextlib
 import fcntl
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from l7lb import children
 from l7lb.director.events import Events
 from l7lb.director.paths import private_directory
 from l7lb.errors import ControlError
@@ -179,7 +179,7 @@ class EmbeddedStore:
         try:
             await self._until_it_ends(process)
         finally:
-            await self._end(process)
+            await children.end(process, END_S)
             self._process = None
 
     async def _until_it_ends(self, process: asyncio.subprocess.Process) -> None:
@@ -190,18 +190,6 @@ class EmbeddedStore:
             self._events.emit("store-started", pid=process.pid)
         code = await process.wait()
         self._failed("store-ended", f"exit status {code}")
-
-    @staticmethod
-    async def _end(process: asyncio.subprocess.Process) -> None:
-        if process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(process.wait(), END_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
 
     def _failed(self, event: str, reason: str) -> None:
         self._set("down")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
+from l7lb import children
 from l7lb.director.paths import private_directory, state_path
 from l7lb.errors import MediaAway, MediaRefused
 from l7lb.media.kernel.client import MediaKernel
@@ -250,7 +251,7 @@ class KernelDesk:
             code = await process.wait()
             self._note("media-kernel-ended", logging.WARNING, {"reason": f"exit status {code}"})
         finally:
-            await _end(process)
+            await children.end(process, END_S)
 
 
 def _spot(service: ServiceSpec, server: Mapping[str, object]) -> Spot:
@@ -288,15 +289,3 @@ def known_of(said: Mapping[str, object], no_agent: str) -> Known:
 def vars_of(known: Known) -> dict[str, object]:
     fields = ("kernel", "agent", "spoof", "control", "media")
     return {name: getattr(known, name) for name in fields}
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), END_S)
-    except TimeoutError:
-        process.kill()
-        await process.wait()

@@ -34,7 +34,7 @@ from l7lb_protocols.smtp.errors import Misuse
 from l7lb_protocols.smtp.extensions import COMING, Content, Extensions
 from l7lb_protocols.smtp.parameters import Recipient, Sender
 from l7lb_protocols.smtp.replies import Reply, reply
-from l7lb_protocols.smtp.verdict import Outcome, Status
+from l7lb_protocols.smtp.verdict import Outcome
 
 log = logging.getLogger("l7lb.mail")
 OWING = frozenset((Phase.SETUP, Phase.TLS, Phase.ASKED, Phase.FINAL, Phase.RESET, Phase.LEAVING))
@@ -290,11 +290,6 @@ def _told(why: Reply) -> Reply:
         return why
     enhanced = why.enhanced if why.is_temporary and why.enhanced else b"4.4.0"
     return reply(451, enhanced, b"the server does not want us: " + why.text)
-
-
-def lost_ends(count: int, why: Reply) -> Ends:
-    """For recipients whose server was never reached."""
-    return (Outcome(Status.TEMPORARY, why),) * count
 
 
 def _future() -> asyncio.Future[Any]:

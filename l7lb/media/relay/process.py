@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from l7lb import children
 from l7lb.errors import RelayAway
 from l7lb.media.relay.spec import RelaySpec
 
@@ -115,7 +115,7 @@ class RelayProcess:
             await self._until_it_ends(process)
         finally:
             self.runs.clear()
-            await _end(process)
+            await children.end(process, END_S)
             self._process = None
 
     async def _until_it_ends(self, process: asyncio.subprocess.Process) -> None:
@@ -125,18 +125,6 @@ class RelayProcess:
             self._note("relay-started", logging.INFO, {"pid": process.pid})
         code = await process.wait()
         self._note("relay-ended", logging.ERROR, {"reason": f"exit status {code}"})
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGTERM)
-    try:
-        await asyncio.wait_for(process.wait(), END_S)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 def _options(spec: RelaySpec) -> tuple[str, ...]:
